@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+/// @title Collateral vault
+/// @notice The only contract that moves traders' tokens. Records what it received, so that donations do not matter.
+/// @dev Token index: `SETTLEMENT` (255) is the settlement token, 0..7 are the collateral tokens in the order of listing.
+/// Amounts crossing this interface are WAD (1e18 tokens); the vault converts to the token's decimals (at most 18).
+interface ICollateralVault {
+    event TokenListed(uint8 indexed index, address indexed token, uint8 decimals);
+    event TokensReceived(uint8 indexed index, address indexed from, uint256 quantity, uint256 recorded);
+    event TokensSent(uint8 indexed index, address indexed to, uint256 quantity, uint256 recorded);
+
+    error NotAModule(address caller);
+    error AlreadyWired();
+    error UnknownToken(uint8 index);
+    error TokenAlreadyListed(address token);
+    error TooManyDecimals(address token, uint8 decimals);
+    error TooManyTokens(uint256 limit);
+    /// @notice The token moved another amount than asked (fee on transfer, rebase): such tokens are refused.
+    error WrongAmountReceived(address token, uint256 expected, uint256 received);
+    /// @notice WAD quantity is not a multiple of the token's smallest unit.
+    error QuantityNotRepresentable(uint8 index, uint256 quantity);
+    error ZeroQuantity();
+
+    /// @notice Governance lists a collateral token; the index is the next free one.
+    function list(address token) external returns (uint8 index);
+
+    /// @notice Module: pulls `quantity` (WAD) from `from`, who approved the vault.
+    function receiveFrom(uint8 index, address from, uint256 quantity) external;
+
+    /// @notice Module: pushes `quantity` (WAD) to `to`.
+    function sendTo(uint8 index, address to, uint256 quantity) external;
+
+    /// @notice Module: records settlement tokens that a module (the insurance fund) has already transferred here.
+    function recordReceived(uint8 index, uint256 quantity) external;
+
+    function token(uint8 index) external view returns (address);
+
+    /// @notice One unit of the token in WAD: 10 ** (18 - decimals).
+    function unit(uint8 index) external view returns (uint256);
+
+    /// @notice Tokens recorded, WAD.
+    function recorded(uint8 index) external view returns (uint256);
+
+    function tokenCount() external view returns (uint8);
+}
+
+uint8 constant SETTLEMENT = 255;

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+/// @title Price door
+/// @notice The one door for all prices: updates signed by a quorum of oracle signers, stored packed (types/Feed.sol).
+/// @dev Prices USD 1e18, vols and rates 1e18 per year, confidence 1e-4.
+interface IPriceDoor {
+    /// @notice One expiry as signed. `a`..`sigma` is the raw SVI slice in total variance at `refTau`.
+    struct ExpiryQuote {
+        uint32 expiry;
+        uint96 forward;
+        int64 rate;
+        int64 a;
+        uint64 b;
+        int64 rho;
+        int64 m;
+        uint64 sigma;
+        uint96 refForward;
+        uint64 refTau;
+    }
+
+    /// @notice One underlying's market as signed by the oracle signers (EIP-712).
+    struct MarketUpdate {
+        uint8 underlying;
+        uint32 timestamp;
+        uint96 spot;
+        uint96 mark;
+        uint16 confidence;
+        ExpiryQuote[] expiries;
+    }
+
+    event MarketUpdated(uint8 indexed underlying, uint32 timestamp, uint96 spot, uint96 mark, uint16 confidence);
+    /// @dev The three packed words of types/Feed.sol.
+    event ExpiryUpdated(uint8 indexed underlying, uint32 indexed expiry, uint256 quote, uint256 smile, uint256 wing);
+    event SignersSet(address[] signers, uint256 quorum);
+
+    /// @notice A signature is not of an oracle signer, or signers are not in ascending order (each counts once).
+    error BadSigner(address recovered, address previous);
+    error QuorumNotReached(uint256 signatures, uint256 quorum);
+    error TimestampInFuture(uint256 timestamp, uint256 time);
+    /// @notice Updates are monotone: older than what is stored.
+    error TimestampNotNewer(uint256 timestamp, uint256 stored);
+    /// @notice Older than `limit` seconds when it arrived.
+    error StaleUpdate(uint256 timestamp, uint256 time, uint256 limit);
+    error BadPrice(uint8 underlying, uint256 price);
+    error BadConfidence(uint16 confidence);
+    /// @notice Not an acceptable SVI slice: needs a + b sigma sqrt(1 - rho^2) >= 0, |rho| < 1, sigma > 0, refTau > 0, refForward > 0.
+    error BadSlice(uint8 underlying, uint32 expiry);
+    error BadQuorum(uint256 quorum, uint256 signers);
+    error UnknownUnderlying(uint8 underlying);
+    error ExpiryNotListed(uint8 underlying, uint32 expiry);
+    error NoPrice(uint8 underlying, uint32 expiry);
+
+    /// @notice Anyone relays a signed update. `signatures` are 65-byte, of ascending signers, at least the quorum.
+    function submit(MarketUpdate calldata update, bytes[] calldata signatures) external;
+
+    /// @notice Several updates in one transaction.
+    function submitBatch(MarketUpdate[] calldata updates, bytes[][] calldata signatures) external;
+
+    function setSigners(address[] calldata signers, uint256 quorum) external;
+
+    /// @notice The EIP-712 digest that a signer signs.
+    function digest(MarketUpdate calldata update) external view returns (bytes32);
+
+    /// @notice Packed words for the margin engine, concatenated in the order asked: one (spot) for a key with expiry 0,
+    /// three (quote, smile, wing) otherwise. Key = underlying << 32 | expiry. Never reverts: absent feeds read 0.
+    function read(uint40[] calldata keys) external view returns (uint256[] memory words);
+
+    /// @notice Spot and perp mark, USD 1e18, with the time they were signed at; reverts `NoPrice`.
+    function prices(uint8 underlying) external view returns (uint256 spot, uint256 mark, uint256 signedAt);
+
+    function signers() external view returns (address[] memory signers, uint256 quorum);
+}
