@@ -2,12 +2,12 @@
 pragma solidity 0.8.30;
 
 /// @title Insurance fund
-/// @notice ERC-4626 over the settlement token with its own custody. Takes fees, pays deficits, never negative.
+/// @notice ERC-4626 over the settlement token with its own custody. Fees reach it as plain transfers from the vault
+/// (`IClearing.collectFees`); it pays deficits and is never negative.
 /// @dev Amounts at this interface in WAD (1e18 USD) except the ERC-4626 functions (token units).
 interface IInsuranceFund {
     event MemberSet(address indexed member, uint256 drawLimit, uint256 window);
     event Drawn(address indexed member, uint64 indexed account, uint256 amount, uint256 balance);
-    event FeesReceived(address indexed from, uint256 amount, uint256 balance);
 
     error NotAMember(address caller);
     error DrawExceedsLimit(uint256 wanted, uint256 available);

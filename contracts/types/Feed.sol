@@ -25,7 +25,7 @@ using {forward, rate, refTau, quotedAt} for QuoteWord global;
 using {a, b, rho, m} for SmileWord global;
 using {sigma, refForward, settlement, withSettlement} for WingWord global;
 
-/// @notice Confidence of 1 (1e-4 units).
+/// @dev Confidence of 1 (1e-4 units).
 uint16 constant FULL_CONFIDENCE = 10_000;
 
 function spotWord(uint96 spot_, uint96 mark_, uint16 confidence_, uint32 signedAt_) pure returns (SpotWord) {

@@ -22,7 +22,7 @@ enum Kind {
 /// @notice The word does not name an instrument the engine can price.
 error UnknownInstrument(uint112 instrument);
 
-/// @notice USD (1e18) per unit of the strike field.
+/// @dev USD (1e18) per unit of the strike field.
 uint256 constant STRIKE_UNIT = 1e10;
 
 using {kind, underlying, expiry, strike, isCanonical, isOption, feedKey, equals as ==} for InstrumentId global;

@@ -74,9 +74,9 @@ enum Parameter {
     FUND_DRAW_WINDOW // 86400, seconds
 }
 
-/// @notice The stored table: 64 words of scalars, then the sections below, each word 32 bytes.
+/// @dev The stored table: 64 words of scalars, then the sections below, each word 32 bytes.
 ///
-/// @dev collateral word | 255..192 haircutInitial | 191..128 haircutMaintenance | 23..16 exists | 15..8 joins | 7..0 underlying |
+/// collateral word | 255..192 haircutInitial | 191..128 haircutMaintenance | 23..16 exists | 15..8 joins | 7..0 underlying |
 ///      underlying word | 95..32 spotScale | 15..8 exists | 7..0 group (0: none, else 1..MAX_GROUPS) |
 ///      group word      | kappa, 1e18 |
 ///      scenario word   | 191..128 spot shock, int64 | 127..64 weight, uint64 | 15..8 core | 7..0 vol direction |
@@ -92,7 +92,7 @@ uint256 constant SCENARIO_COUNT_AT = GROUPS_AT + MAX_GROUPS;
 uint256 constant SCENARIOS_AT = SCENARIO_COUNT_AT + 1;
 uint256 constant TABLE_WORDS = SCENARIOS_AT + MAX_SCENARIOS;
 
-/// @notice Directions of the vol shock in a scenario word.
+/// @dev Directions of the vol shock in a scenario word.
 uint8 constant VOL_NONE = 0;
 uint8 constant VOL_UP = 1;
 uint8 constant VOL_DOWN = 2;
