@@ -7,6 +7,7 @@
         MarketError         market data missing, not finite, or outside its domain
         ParameterError      a risk parameter outside its domain
         PricingError        arrays a pricing function cannot accept
+        SimulationError     a market path or volatility model asked for what it has no data for
         BookError           a book whose arrays do not fit together, or the market
         WitnessError        a witness that does not fit the account
 
@@ -21,6 +22,7 @@ __all__ = [
     "MarketError",
     "ParameterError",
     "PricingError",
+    "SimulationError",
     "UnitError",
     "WitnessError",
 ]
@@ -52,6 +54,10 @@ class ParameterError(KeeperError, ValueError):
 
 class PricingError(KeeperError, ValueError):
     """A pricing function received arrays that it cannot accept."""
+
+
+class SimulationError(KeeperError, ValueError):
+    """A market path or volatility model was asked for something that it has no data for."""
 
 
 class BookError(KeeperError, ValueError):

@@ -1,0 +1,20 @@
+"""Market paths for demos, back-tests and studies: the ends of the loop are swapped, nothing in between."""
+
+from keeper.simulation.history import CRASHES, PATH_CONVENTION, Candle, Crash, PathPoint, load_crash
+from keeper.simulation.replay import Replay
+from keeper.simulation.surface import SmileShape, Surface, load_smiles, parkinson_vol, term_vol
+
+__all__ = [
+    "CRASHES",
+    "PATH_CONVENTION",
+    "Candle",
+    "Crash",
+    "PathPoint",
+    "Replay",
+    "SmileShape",
+    "Surface",
+    "load_crash",
+    "load_smiles",
+    "parkinson_vol",
+    "term_vol",
+]
