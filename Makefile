@@ -11,7 +11,7 @@ export NODE ?= node
 export NPM ?= npm
 
 export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/.venv/bin:$(PATH)
-export SOLCX_BINARY_PATH := $(CURDIR)/.toolchain/solcx
+export SOLCX_BINARY_PATH := $(CURDIR)/toolchain
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV NODE_PATH
 
 PY := .venv/bin/python

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+uint8 constant SETTLEMENT = 255;
+
 /// @title Collateral vault
 /// @notice The only contract that moves traders' tokens. Records what it received, so that donations do not matter.
 /// @dev Token index: `SETTLEMENT` (255) is the settlement token, 0..7 are the collateral tokens in the order of listing.
@@ -44,5 +46,3 @@ interface ICollateralVault {
 
     function tokenCount() external view returns (uint8);
 }
-
-uint8 constant SETTLEMENT = 255;

@@ -1,0 +1,66 @@
+"""Brownie on this project's own terms.
+
+Brownie keeps networks, packages and known errors below HOME. Importing it through this module gives it a HOME of the project's own
+(.toolchain/home), so that an empty HOME works and a user's ~/.brownie is neither read nor written, and points py-solc-x at the pinned compiler.
+Import this module before anything from `brownie`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.anvil import CHAIN_ID, Anvil
+
+ROOT = Path(__file__).resolve().parents[1]
+_HOME = ROOT / ".toolchain" / "home"
+
+os.environ["SOLCX_BINARY_PATH"] = str(ROOT / "toolchain")
+_HOME.mkdir(parents=True, exist_ok=True)
+_user_home = os.environ.get("HOME")
+os.environ["HOME"] = str(_HOME)
+try:
+    from brownie import network, project
+    from brownie._config import CONFIG
+finally:
+    if _user_home is None:
+        del os.environ["HOME"]
+    else:
+        os.environ["HOME"] = _user_home
+
+if TYPE_CHECKING:
+    from brownie.project.main import Project
+
+__all__ = ["NETWORK", "connected", "load_project"]
+
+NETWORK = "dpre"
+
+
+def load_project() -> Project:
+    """The project's contracts, compiled if a source or a compiler setting changed since the last time. Loaded once per process."""
+    for loaded in project.get_loaded_projects():
+        if Path(loaded._path) == ROOT:  # Brownie has no public name for it
+            return loaded
+    return project.load(ROOT, name="DpreProject")
+
+
+@contextmanager
+def connected(anvil: Anvil) -> Iterator[None]:
+    """Connects Brownie to a running Anvil for the length of the block."""
+    CONFIG.networks[NETWORK] = {
+        "name": "Anvil started by the project",
+        "id": NETWORK,
+        "cmd": "anvil",
+        "host": anvil.url,
+        "chainid": str(CHAIN_ID),
+        "cmd_settings": {"port": anvil.port, "base_fee": 0},
+        "timeout": 120,
+    }
+    network.connect(NETWORK)
+    try:
+        yield
+    finally:
+        network.disconnect(kill_rpc=False)
