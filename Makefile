@@ -39,7 +39,7 @@ lint: setup ## ruff, mypy --strict on keeper, solhint
 	$(STAGE) 'lint: ruff' ruff check .
 	$(STAGE) 'lint: ruff format' ruff format --check .
 	$(STAGE) 'lint: mypy' mypy
-	$(STAGE) 'lint: solhint' solhint --disc --max-warnings 0 'contracts/**/*.sol'
+	$(STAGE) 'lint: solhint' solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
 
 pytest: setup ## contracts (Brownie), keeper and parity tests; make pytest ARGS='tests/keeper -k margin'
 	$(STAGE) 'tests: contracts, keeper, parity' $(PY) -m pytest $(ARGS)

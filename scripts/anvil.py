@@ -1,7 +1,7 @@
 """A local Anvil of our own: demo and tests start one each, on a free port, and it dies with them.
 
-The block clock is deterministic: a block is `block_interval` seconds after its parent, whatever the wall clock says, until `set_time` or `advance`
-moves it. `block_interval=None` leaves Anvil's own clock (start timestamp plus elapsed wall time).
+The block clock is deterministic: a block is `block_interval` seconds after its parent, whatever the wall clock says, until `set_time` or
+`advance` moves it. `block_interval=None` leaves Anvil's own clock (start timestamp plus elapsed wall time).
 """
 
 from __future__ import annotations
@@ -202,8 +202,10 @@ class Anvil:
 
 
 def _binary() -> Path:
-    """The native executable. npm's `anvil` in .bin is a Node process around it that would outlive, or be outlived by, the node itself."""
-    machine = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine().lower(), platform.machine())
+    """The native executable. npm's `anvil` in .bin is a Node process around it, one more process to end."""
+    machine = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(
+        platform.machine().lower(), platform.machine()
+    )
     name = f"anvil-{sys.platform}-{machine}"
     path = ROOT / "node_modules" / "@foundry-rs" / name / "bin" / ("anvil.exe" if sys.platform == "win32" else "anvil")
     if not path.is_file():

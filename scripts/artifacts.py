@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Artifact:
     deployed_size: int  # bytes of runtime code
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(name: str) -> Artifact:
     """Artifact of the contract `name` as last compiled. Raises ArtifactError when there is none."""
     path = BUILD / f"{name}.json"

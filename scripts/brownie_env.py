@@ -1,8 +1,8 @@
 """Brownie on this project's own terms.
 
 Brownie keeps networks, packages and known errors below HOME. Importing it through this module gives it a HOME of the project's own
-(.toolchain/home), so that an empty HOME works and a user's ~/.brownie is neither read nor written, and points py-solc-x at the pinned compiler.
-Import this module before anything from `brownie`.
+(.toolchain/home), so that an empty HOME works and a user's ~/.brownie is neither read nor written. It also points py-solc-x at the pinned
+compiler. Import this module before anything from `brownie`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,16 +35,14 @@ finally:
 if TYPE_CHECKING:
     from brownie.project.main import Project
 
-__all__ = ["NETWORK", "connected", "load_project"]
+__all__ = ["NETWORK", "connected", "estimating_gas", "load_project"]
 
 NETWORK = "dpre"
 
 
+@cache
 def load_project() -> Project:
     """The project's contracts, compiled if a source or a compiler setting changed since the last time. Loaded once per process."""
-    for loaded in project.get_loaded_projects():
-        if Path(loaded._path) == ROOT:  # Brownie has no public name for it
-            return loaded
     return project.load(ROOT, name="DpreProject")
 
 
@@ -64,3 +63,19 @@ def connected(anvil: Anvil) -> Iterator[None]:
         yield
     finally:
         network.disconnect(kill_rpc=False)
+
+
+@contextmanager
+def estimating_gas() -> Iterator[None]:
+    """Inside the block Brownie asks the node for a gas estimate before it sends. A transaction that would revert is then refused with the
+    node's revert data, instead of being mined and explained from its trace."""
+    if not network.is_connected():
+        yield
+        return
+    settings = CONFIG.active_network["settings"]
+    before = dict(settings)
+    settings.update({"gas_limit": "auto", "reverting_tx_gas_limit": False})
+    try:
+        yield
+    finally:
+        settings.update(before)

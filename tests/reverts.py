@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 from eth_abi import decode
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.crypto import keccak
+
+from scripts.brownie_env import estimating_gas
 
 __all__ = ["reverts"]
 
@@ -29,7 +31,7 @@ def reverts(name: str, *arguments: Any) -> Iterator[None]:
     Works for Brownie's transactions and calls and for web3's.
     """
     try:
-        with _gas_estimation():
+        with estimating_gas():
             yield
     except Exception as error:
         data = _revert_data(error)
@@ -44,26 +46,8 @@ def reverts(name: str, *arguments: Any) -> Iterator[None]:
     raise AssertionError(f"expected a revert with {name}, but nothing reverted")
 
 
-def _gas_estimation() -> Any:
-    """Lets Brownie estimate gas inside the block: a refusal then comes from the node with its data, and no transaction trace is needed."""
-    from brownie import network  # noqa: PLC0415 - scripts.brownie_env has to come first
-    from brownie._config import CONFIG  # noqa: PLC0415
-
-    return _settings(CONFIG.active_network["settings"], gas_limit="auto", reverting_tx_gas_limit=False) if network.is_connected() else nullcontext()
-
-
-@contextmanager
-def _settings(settings: dict[str, Any], **changed: Any) -> Iterator[None]:
-    before = {key: settings[key] for key in changed}
-    settings.update(changed)
-    try:
-        yield
-    finally:
-        settings.update(before)
-
-
 def _revert_data(error: BaseException | None) -> bytes | None:
-    """Revert data of the node's answer, anywhere in the chain of exceptions: Brownie hands it on as a ValueError's dict, web3 as attributes."""
+    """Revert data of the node's answer, anywhere in the chain of exceptions: Brownie hands on a ValueError's dict, web3 attributes."""
     while error is not None:
         response = getattr(error, "rpc_response", None)
         answer = response["error"] if response else next((a for a in error.args if isinstance(a, dict)), {})
