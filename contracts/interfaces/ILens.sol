@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {Book} from "../types/Book.sol";
 import {Requirement, Witness} from "./IMarginEngine.sol";
 import {ILedger} from "./ILedger.sol";
 

@@ -92,7 +92,7 @@ interface ILiquidator {
     /// @notice Proves health < FULL_THRESHOLD, starts, renews or resumes the Dutch clock.
     function flag(uint64 account, Witness calldata witness) external;
 
-    function liquidate(Liquidation calldata l) external returns (Outcome memory);
+    function liquidate(Liquidation calldata liquidation) external returns (Outcome memory);
 
     /// @notice Buys collateral of an indebted account at its price minus a small rising discount.
     /// @param quantity Tokens, 1e18. @param maxPaid Reverts where it would cost more cash, USD 1e18.
