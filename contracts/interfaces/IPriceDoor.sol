@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 /// @title Price door
 /// @notice The one door for all prices: updates signed by a quorum of oracle signers, stored packed (types/Feed.sol).
+/// Trusted: that fewer than a quorum of signers sign a false market. Not trusted: who relays it, and when within ARRIVAL_LIMIT.
 /// @dev Prices USD 1e18, vols and rates 1e18 per year, confidence 1e-4.
 interface IPriceDoor {
     /// @notice One expiry as signed. `a`..`sigma` is the raw SVI slice in total variance at `refTau`.
@@ -29,6 +30,7 @@ interface IPriceDoor {
         ExpiryQuote[] expiries;
     }
 
+    /// @param mark As stored: clamped to spot (1 +- MAX_BASIS).
     event MarketUpdated(uint8 indexed underlying, uint32 timestamp, uint96 spot, uint96 mark, uint16 confidence);
     /// @dev The three packed words of types/Feed.sol.
     event ExpiryUpdated(uint8 indexed underlying, uint32 indexed expiry, uint256 quote, uint256 smile, uint256 wing);
@@ -38,25 +40,37 @@ interface IPriceDoor {
     error BadSigner(address recovered, address previous);
     error QuorumNotReached(uint256 signatures, uint256 quorum);
     error TimestampInFuture(uint256 timestamp, uint256 time);
-    /// @notice Updates are monotone: older than what is stored.
+    /// @notice Updates are monotone per underlying: not newer than what is stored.
     error TimestampNotNewer(uint256 timestamp, uint256 stored);
-    /// @notice Older than `limit` seconds when it arrived.
+    /// @notice More than `limit` = ARRIVAL_LIMIT seconds old when it arrived.
     error StaleUpdate(uint256 timestamp, uint256 time, uint256 limit);
     error BadPrice(uint8 underlying, uint256 price);
     error BadConfidence(uint16 confidence);
     /// @notice Not an acceptable SVI slice: needs a + b sigma sqrt(1 - rho^2) >= 0, |rho| < 1, sigma > 0, refTau > 0, refForward > 0.
     error BadSlice(uint8 underlying, uint32 expiry);
+    /// @notice The quorum is not a majority of the signers, or more than all of them.
     error BadQuorum(uint256 quorum, uint256 signers);
+    /// @notice The zero address or a signer named twice.
+    error BadSignerSet(address signer);
+    error BatchLengths(uint256 updates, uint256 signatures);
     error UnknownUnderlying(uint8 underlying);
     error ExpiryNotListed(uint8 underlying, uint32 expiry);
+    /// @notice Quotes signed at or after the expiry are refused: from then on the settlement price applies.
+    error ExpiryPassed(uint8 underlying, uint32 expiry, uint256 timestamp);
     error NoPrice(uint8 underlying, uint32 expiry);
 
-    /// @notice Anyone relays a signed update. `signatures` are 65-byte, of ascending signers, at least the quorum.
+    /// @notice Seconds after signing within which an update may still be stored: long enough to ride out a few congested
+    /// blocks, so that a late price still informs views; actions ask for MAX_ACTION_AGE themselves.
+    function ARRIVAL_LIMIT() external view returns (uint256);
+
+    /// @notice Anyone relays a signed update. `signatures` are of ascending signers, at least the quorum, all valid.
+    /// @dev 65 bytes (r, s, v) or 64 (EIP-2098). Expiries that the update does not name keep their last quote and its time.
     function submit(MarketUpdate calldata update, bytes[] calldata signatures) external;
 
-    /// @notice Several updates in one transaction.
+    /// @notice Several updates in one transaction, all or none.
     function submitBatch(MarketUpdate[] calldata updates, bytes[][] calldata signatures) external;
 
+    /// @notice Replaces all signers. Only SIGNER_ADMIN. Signatures of earlier signers are void at once.
     function setSigners(address[] calldata signers, uint256 quorum) external;
 
     /// @notice The EIP-712 digest that a signer signs.

@@ -78,7 +78,7 @@ enum Parameter {
 ///
 /// collateral word | 255..192 haircutInitial | 191..128 haircutMaintenance | 23..16 exists | 15..8 joins | 7..0 underlying |
 ///      underlying word | 95..32 spotScale | 15..8 exists | 7..0 group (0: none, else 1..MAX_GROUPS) |
-///      group word      | kappa, 1e18 |
+///      group word      | kappa, 1e18 | at GROUPS_AT + id - 1, ids from 1
 ///      scenario word   | 191..128 spot shock, int64 | 127..64 weight, uint64 | 15..8 core | 7..0 vol direction |
 uint256 constant SCALARS = 64;
 uint256 constant MAX_COLLATERALS = 8;
