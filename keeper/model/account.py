@@ -30,8 +30,8 @@ class Position:
     cost: Wad
 
     def __post_init__(self) -> None:
-        if not isinstance(self.size, Wad) or not isinstance(self.cost, Wad):
-            raise AccountError(f"a position expects size and cost as Wad, got {self.size!r} and {self.cost!r}")
+        _wad("size of a position", self.size)
+        _wad("cost of a position", self.cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +54,18 @@ class Account:
             raise AccountError(f"account id: expected an int >= 0, got {self.id!r}")
         if not isinstance(self.mode, MarginMode):
             raise AccountError(f"account {self.id}: expected a MarginMode, got {self.mode!r}")
-        if not isinstance(self.cash, Wad):
-            raise AccountError(f"account {self.id}: expected cash as Wad, got {self.cash!r}")
+        _wad(f"account {self.id}: cash", self.cash)
         for token, quantity in self.collateral.items():
-            if not isinstance(quantity, Wad) or quantity.raw < 0:
-                raise AccountError(f"account {self.id}: expected a Wad >= 0 of {token}, got {quantity!r}")
+            if _wad(f"account {self.id}: {token}", quantity) < 0:
+                raise AccountError(f"account {self.id}: expected {token} >= 0, got {quantity!r}")
         for instrument, position in self.positions.items():
-            if not isinstance(instrument, Instrument) or not isinstance(position, Position):
-                raise AccountError(f"account {self.id}: expected Instrument -> Position, got {instrument!r}")
             if not position.size:
                 raise AccountError(f"account {self.id}: a position in {instrument} is expected to have a size")
         object.__setattr__(self, "collateral", MappingProxyType(dict(self.collateral)))
         object.__setattr__(self, "positions", MappingProxyType(dict(self.positions)))
+
+
+def _wad(name: str, value: object) -> int:
+    if not isinstance(value, Wad):
+        raise AccountError(f"{name}: expected a Wad, got {value!r}")
+    return value.raw

@@ -61,12 +61,12 @@ class Instrument:
         return cls(Kind.FUTURE, underlying, expiry)
 
     @classmethod
-    def call(cls, underlying: int, expiry: int, strike: int | float | Decimal | str) -> Instrument:
+    def call(cls, underlying: int, expiry: int, strike: float | Decimal | str) -> Instrument:
         """Strike in USD, at most 8 decimals."""
         return cls(Kind.CALL, underlying, expiry, _strike_units(strike))
 
     @classmethod
-    def put(cls, underlying: int, expiry: int, strike: int | float | Decimal | str) -> Instrument:
+    def put(cls, underlying: int, expiry: int, strike: float | Decimal | str) -> Instrument:
         """Strike in USD, at most 8 decimals."""
         return cls(Kind.PUT, underlying, expiry, _strike_units(strike))
 
@@ -100,7 +100,7 @@ def _within(name: str, value: int, low: int, high: int) -> None:
         raise InstrumentError(f"{name}: expected {expected}, got {value!r}")
 
 
-def _strike_units(strike: int | float | Decimal | str) -> int:
+def _strike_units(strike: float | Decimal | str) -> int:
     """A float means the decimal number that it prints as: 0.1 is 0.1, not 0.1000000000000000055."""
     try:
         units = Fraction(repr(strike) if isinstance(strike, float) else strike) * STRIKE_UNITS_PER_USD

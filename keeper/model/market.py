@@ -155,15 +155,13 @@ class Market:
             old,
             spot=old.spot * factor,
             mark=old.mark * factor,
-            expiries=tuple(
-                e if e.expiry <= self.time else replace(e, forward=e.forward * factor) for e in old.expiries
-            ),
+            expiries=tuple(e if e.expiry <= self.time else replace(e, forward=e.forward * factor) for e in old.expiries),
         )
         prices = {token: price * (factor if token in tokens else 1.0) for token, price in self.token_prices.items()}
         return replace(self, underlyings={**self.underlyings, underlying: new}, token_prices=prices)
 
 
-def _finite(name: str, value: float) -> None:
+def _finite(name: str, value: object) -> None:
     if not isinstance(value, int | float) or not math.isfinite(value):
         raise MarketError(f"{name}: expected a finite number, got {value!r}")
 

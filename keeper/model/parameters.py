@@ -151,9 +151,7 @@ class Parameters:
         if not 0 < len(self.scenarios) <= MAX_SCENARIOS:
             raise ParameterError(f"scenarios: expected 1 to {MAX_SCENARIOS}, got {len(self.scenarios)}")
         if self.vol_tenor_floor <= 0.0 or self.vol_tenor_pivot < self.vol_tenor_floor:
-            raise ParameterError(
-                f"expected 0 < vol_tenor_floor <= vol_tenor_pivot, got {self.vol_tenor_floor}, {self.vol_tenor_pivot}"
-            )
+            raise ParameterError(f"expected 0 < vol_tenor_floor <= vol_tenor_pivot, got {self.vol_tenor_floor}, {self.vol_tenor_pivot}")
         if self.tier_2_limit < self.tier_1_limit:
             raise ParameterError(f"expected tier_1_limit <= tier_2_limit, got {self.tier_1_limit}, {self.tier_2_limit}")
         tokens = [c.token for c in self.collateral]

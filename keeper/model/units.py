@@ -108,9 +108,7 @@ class TokenAmount:
 
     def __post_init__(self) -> None:
         if type(self.raw) is not int or type(self.decimals) is not int or not 0 <= self.decimals <= 36:
-            raise UnitError(
-                f"TokenAmount expects ints and 0 to 36 decimals, got raw {self.raw!r} and {self.decimals!r} decimals"
-            )
+            raise UnitError(f"TokenAmount expects ints and 0 to 36 decimals, got raw {self.raw!r} and {self.decimals!r} decimals")
 
     @classmethod
     def from_wad_down(cls, amount: Wad, decimals: int) -> TokenAmount:
@@ -135,7 +133,7 @@ class TokenAmount:
     def __sub__(self, other: TokenAmount) -> TokenAmount:
         return TokenAmount(self.decimals, self.raw - self._like(other))
 
-    def _like(self, other: TokenAmount) -> int:
+    def _like(self, other: object) -> int:
         if not isinstance(other, TokenAmount) or other.decimals != self.decimals:
             raise UnitError(f"expected a TokenAmount of {self.decimals} decimals, got {other!r}")
         return other.raw
@@ -146,7 +144,7 @@ def to_floats(amounts: Iterable[Wad]) -> NDArray[np.float64]:
     return np.fromiter((amount.raw / WAD for amount in amounts), dtype=np.float64)
 
 
-def _wad(value: Wad) -> int:
+def _wad(value: object) -> int:
     if not isinstance(value, Wad):
         raise UnitError(f"expected a Wad, got {type(value).__name__} {value!r}")
     return value.raw
