@@ -12,6 +12,7 @@ from keeper.model.parameters import (
     Parameters,
     Scenario,
     VolDirection,
+    tail_weight,
 )
 from keeper.model.units import SECONDS_PER_DAY, SECONDS_PER_YEAR, WAD, TokenAmount, Wad, to_floats
 
@@ -39,5 +40,6 @@ __all__ = [
     "UnderlyingMarket",
     "VolDirection",
     "Wad",
+    "tail_weight",
     "to_floats",
 ]

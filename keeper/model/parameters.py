@@ -18,10 +18,12 @@ __all__ = [
     "MAX_SCENARIOS",
     "SCENARIOS_23",
     "SCENARIOS_35",
+    "TAIL_PRICE_RANGE",
     "Collateral",
     "Parameters",
     "Scenario",
     "VolDirection",
+    "tail_weight",
 ]
 
 MAX_SCENARIOS = 40
@@ -53,11 +55,22 @@ class Scenario:
             raise ParameterError(f"scenario: expected a weight of 0 to 1, got {self.weight!r}")
 
 
+def tail_weight(spot_shock: float, price_range: float) -> float:
+    """Weight of a tail scenario: a move of |x| counts as one of the price range, price_range / |x|, at most 1."""
+    return min(1.0, round(price_range / abs(spot_shock), 12))
+
+
+TAIL_PRICE_RANGE = 0.1386
+"""The P&L of every tail is dampened to that of a move of 13.86 %."""
+
+
 def _table(core_shocks: tuple[float, ...]) -> tuple[Scenario, ...]:
     core = (Scenario(x, v) for x in core_shocks for v in (VolDirection.UP, VolDirection.NONE, VolDirection.DOWN))
-    tails = ((-0.66, 0.21), (-0.33, 0.42), (0.5, 0.2772), (1.0, 0.1386), (2.0, 0.0693), (3.0, 0.0462))
-    far_tails = ((4.0, 0.03465), (5.0, 0.02772))
-    return (*core, *(Scenario(x, VolDirection.UP, w, core=False) for x, w in tails + far_tails))
+    tails = (-0.66, -0.33, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0)
+    return (
+        *core,
+        *(Scenario(x, VolDirection.UP, tail_weight(x, TAIL_PRICE_RANGE), core=False) for x in tails),
+    )
 
 
 SCENARIOS_35 = _table((-0.18, -0.135, -0.09, -0.045, 0.0, 0.045, 0.09, 0.135, 0.18))

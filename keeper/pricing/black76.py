@@ -8,8 +8,8 @@ M(x) = N(-x) / phi(x) and the identity F phi(d1) = K phi(d2) is, for the call as
 
     otm = min(F, K) [phi(d) (M(-d) - M(-e))], d = -|ln(F/K)| / s + s / 2, e = d - s                 (2)
 
-Error of the price against 50-digit arithmetic: <= 2e-15 F, plus, where a put is so deep in the money that its value is
-many times F, the half unit in the last place that any double of that size carries.
+Error of the price against 50-digit arithmetic: <= 2e-15 max(F, V); V exceeds F only for puts deep in the money, where
+doubles themselves are further apart than 2e-15 F. Greeks: <= 5e-14 of their natural scale.
 """
 
 from __future__ import annotations

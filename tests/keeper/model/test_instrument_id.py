@@ -14,9 +14,7 @@ strikes = st.integers(1, 2**64 - 1)
 instruments = st.one_of(
     st.builds(lambda u: Instrument(Kind.PERP, u), st.integers(0, 255)),
     st.builds(lambda u, e: Instrument(Kind.FUTURE, u, e), st.integers(0, 255), expiries),
-    st.builds(
-        Instrument, st.sampled_from([Kind.CALL, Kind.PUT]), st.integers(0, 255), expiry=expiries, strike_units=strikes
-    ),
+    st.builds(Instrument, st.sampled_from([Kind.CALL, Kind.PUT]), st.integers(0, 255), expiry=expiries, strike_units=strikes),
 )
 
 

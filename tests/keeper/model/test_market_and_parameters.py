@@ -22,6 +22,7 @@ from keeper.model import (
     UnderlyingMarket,
     VolDirection,
     Wad,
+    tail_weight,
 )
 
 NAN, INF = float("nan"), float("inf")
@@ -51,10 +52,10 @@ def test_default_table_is_the_one_of_the_specification() -> None:
     assert DPRE_1_REDUCED.scenarios[15:] == tails
 
 
-def test_tail_weights_dampen_like_the_shock_grows() -> None:
-    """Weight times shock is the price range 13.86 % (models.json lists the same rule with 16 %)."""
-    for scenario in DPRE_1.scenarios[27:]:
-        assert scenario.weight * abs(scenario.spot_shock) == pytest.approx(0.1386, abs=1e-12)
+@pytest.mark.parametrize(("move", "weight"), [(-0.33, 0.48), (1.0, 0.16), (2.0, 0.08), (4.0, 0.04), (5.0, 0.032)])
+def test_tail_weights_of_a_price_range_of_16_percent(move: float, weight: float) -> None:
+    """The published rows of models.json (extended_scenario_weight), rounded there."""
+    assert tail_weight(move, 0.16) == pytest.approx(weight, abs=0.006)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,5 @@ def test_expiries_are_ordered_and_a_move_keeps_the_basis() -> None:
     assert list(market.underlyings) == [1, 3]
     moved = market.moved(3, 0.5, tokens=("WETH",))
     assert moved.underlyings[1] == UNDERLYING
-    assert moved.underlyings[3] == UnderlyingMarket(
-        50.0, 50.5, expiries=(ExpiryMarket(100, 101.0), ExpiryMarket(200, 51.0))
-    )
+    assert moved.underlyings[3] == UnderlyingMarket(50.0, 50.5, expiries=(ExpiryMarket(100, 101.0), ExpiryMarket(200, 51.0)))
     assert dict(moved.token_prices) == {"WETH": 25.0, "USDT": 1.0}
