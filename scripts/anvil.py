@@ -55,6 +55,7 @@ class Anvil:
     timestamp: unix seconds of the genesis block; None is the present.
     log: file for the node's output; None is a temporary file, removed after a clean end.
 
+    Start it from the main thread: on Linux the node dies with the thread that started it.
     Errors: AnvilError when the binary is missing, the port is taken, or the node does not come up within 30 s.
     """
 

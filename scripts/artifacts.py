@@ -45,12 +45,18 @@ def load(name: str) -> Artifact:
 
 
 def compile_project() -> list[Artifact]:
-    """Compiles what changed; the deployable contracts, by name."""
+    """Compiles what changed; the project's own deployable contracts (no libraries, no packages, no mocks), by name."""
     # Brownie is imported here so that `load` stays light.
     from scripts.brownie_env import load_project  # noqa: PLC0415
 
-    names = sorted(load_project().keys())
+    load_project()
     load.cache_clear()
+    names = []
+    for path in sorted(BUILD.glob("*.json")):
+        build = json.loads(path.read_text())
+        own = build["sourcePath"].startswith("contracts/") and not build["sourcePath"].startswith("contracts/mocks/")
+        if own and build["type"] == "contract" and build["bytecode"]:
+            names.append(path.stem)
     return [load(name) for name in names]
 
 

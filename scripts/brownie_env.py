@@ -8,6 +8,7 @@ compiler. Import this module before anything from `brownie`.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -31,6 +32,9 @@ finally:
         del os.environ["HOME"]
     else:
         os.environ["HOME"] = _user_home
+
+# Brownie warns of calls that its own compiled code makes.
+warnings.filterwarnings("ignore", message=r"rpc\.\w+ should not be called directly", category=FutureWarning)
 
 if TYPE_CHECKING:
     from brownie.project.main import Project

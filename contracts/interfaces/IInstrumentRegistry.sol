@@ -19,7 +19,9 @@ interface IInstrumentRegistry {
     error ExpiryNotInFuture(uint32 expiry, uint256 time);
 
     /// @notice Lists an underlying, for good. Only LISTING_ADMIN.
-    /// @param underlying Id below MAX_UNDERLYINGS. @param symbol For readers off-chain. @param tradable False for price-only underlyings (the price of a collateral token such as USDT).
+    /// @param underlying Id below MAX_UNDERLYINGS.
+    /// @param symbol For readers off-chain.
+    /// @param tradable False for price-only underlyings (the price of a collateral token such as USDT).
     function listUnderlying(uint8 underlying, string calldata symbol, bool tradable) external;
 
     /// @notice Opens futures and options of one expiry. Only LISTING_ADMIN.

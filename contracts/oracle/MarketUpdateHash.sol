@@ -10,7 +10,8 @@ library MarketUpdateHash {
         "ExpiryQuote(uint32 expiry,uint96 forward,int64 rate,int64 a,uint64 b,int64 rho,int64 m,uint64 sigma,uint96 refForward,uint64 refTau)"
     );
     bytes32 internal constant MARKET_UPDATE_TYPEHASH = keccak256(
-        "MarketUpdate(uint8 underlying,uint32 timestamp,uint96 spot,uint96 mark,uint16 confidence,ExpiryQuote[] expiries)ExpiryQuote(uint32 expiry,uint96 forward,int64 rate,int64 a,uint64 b,int64 rho,int64 m,uint64 sigma,uint96 refForward,uint64 refTau)"
+        "MarketUpdate(uint8 underlying,uint32 timestamp,uint96 spot,uint96 mark,uint16 confidence,ExpiryQuote[] expiries)"
+        "ExpiryQuote(uint32 expiry,uint96 forward,int64 rate,int64 a,uint64 b,int64 rho,int64 m,uint64 sigma,uint96 refForward,uint64 refTau)"
     );
 
     function structHash(IPriceDoor.MarketUpdate calldata update) internal pure returns (bytes32) {

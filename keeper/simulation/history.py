@@ -70,8 +70,7 @@ class Crash:
         }
         times = [time for time, _ in next(iter(quarters.values()))]
         return tuple(
-            PathPoint(time, MappingProxyType({symbol: points[i][1] for symbol, points in quarters.items()}))
-            for i, time in enumerate(times)
+            PathPoint(time, MappingProxyType({symbol: points[i][1] for symbol, points in quarters.items()})) for i, time in enumerate(times)
         )
 
 
