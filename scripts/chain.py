@@ -6,6 +6,7 @@ Deployment, seeding and the demo send hundreds of transactions; without gas esti
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ GAS = 15_000_000  # per transaction; no entry point may need more
 DEPLOYMENT_GAS = 29_000_000
 GAS_PRICE = 10**9  # above Anvil's base fee of at most a few wei
 TIMEOUT_S = 120
+RECEIPT_POLL_S = 0.002
 
 _COMPILER_ERRORS = {"08c379a0": ("Error", ["string"]), "4e487b71": ("Panic", ["uint256"])}
 
@@ -33,7 +35,7 @@ class TransactionFailedError(RuntimeError):
 
 
 class Chain:
-    """One node. `send` and `deploy` wait for the receipt; the node must mine at once (Anvil's default).
+    """One node. `send` and `deploy` wait for the receipt.
 
     Errors: TransactionFailedError. Addresses are checksummed text, amounts integers in the contracts' units.
     """
@@ -93,16 +95,25 @@ class Chain:
 
     def _receipt(self, transaction: dict[str, Any], name: str) -> dict[str, Any]:
         try:
-            found = self.rpc("eth_sendTransaction", transaction)
-            receipt: dict[str, Any] = self.rpc("eth_getTransactionReceipt", found)
-            if int(receipt["status"], 16) != 1:
-                # The receipt has no reason: the same call on the block before gives it.
-                before = hex(int(receipt["blockNumber"], 16) - 1)
-                self.rpc("eth_call", transaction, before)
-                raise TransactionFailedError(f"reverted in block {receipt['blockNumber']} though not on the block before")
+            receipt = self._mined(self.rpc("eth_sendTransaction", transaction))
+            if int(receipt["status"], 16) == 1:
+                return receipt
+            # The receipt has no reason: the same call on the block before gives it.
+            self.rpc("eth_call", transaction, hex(int(receipt["blockNumber"], 16) - 1))
         except TransactionFailedError as error:
             raise TransactionFailedError(f"{name} from {transaction['from']}: {error}") from None
-        return receipt
+        raise TransactionFailedError(
+            f"{name} from {transaction['from']}: reverted in block {receipt['blockNumber']}, not on the one before"
+        )
+
+    def _mined(self, transaction: str) -> dict[str, Any]:
+        deadline = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < deadline:
+            receipt: dict[str, Any] | None = self.rpc("eth_getTransactionReceipt", transaction)
+            if receipt is not None:
+                return receipt
+            time.sleep(RECEIPT_POLL_S)
+        raise TransactionFailedError(f"not mined within {TIMEOUT_S} s: {transaction}")
 
     def _explain(self, error: Mapping[str, Any]) -> str:
         data = error.get("data")

@@ -1,0 +1,155 @@
+"""The whole system on the session's Anvil, deployed as users deploy it, with fixtures named after roles.
+
+Contracts are Brownie's (`ledger`, `clearing`, ...); set-up goes through the project's own scripts. What a test does is undone after it.
+
+    def test_deposit_is_credited(clearing, ledger, alice, open_account):
+        account = open_account(alice, CROSS, usdc=10_000)
+        assert ledger.cash(account) == 10_000 * WAD
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from scripts.anvil import Anvil, private_key
+from scripts.chain import Chain
+from scripts.configure import configure, default_expiries, hand_over
+from scripts.deploy import Deployment, deploy
+from scripts.market_feed import market_updates, sign
+from scripts.market_path import OPENING_SPOTS, market_at
+from scripts.roles import (
+    DEPLOYER,
+    FIRST_TRADER,
+    GOVERNOR,
+    KEEPER,
+    MAKER,
+    PUBLISHER,
+    PUBLISHER_SIGNERS,
+    address_of,
+)
+
+ISOLATED, CROSS, PORTFOLIO = range(3)
+WAD = 10**18
+
+
+@pytest.fixture(scope="session")
+def chain(anvil: Anvil) -> Chain:
+    """The node without Brownie: `chain.send(contract_call, sender)`."""
+    return Chain(anvil.url)
+
+
+@pytest.fixture(scope="session")
+def expiries(anvil: Anvil, project: Any) -> tuple[int, ...]:
+    """Listed expiries of both underlyings: about a week, a month, a quarter (unix seconds)."""
+    return default_expiries(anvil.time())
+
+
+@pytest.fixture(scope="session")
+def deployment(project: Any, chain: Chain, expiries: tuple[int, ...]) -> Deployment:
+    """Deployed, configured, every role with the timelock."""
+    deployer = address_of(DEPLOYER)
+    deployment = deploy(chain, deployer)
+    configure(chain, deployment, deployer, expiries)
+    hand_over(chain, deployment, deployer)
+    return deployment
+
+
+def _contract(fixture: str, name: str) -> Any:
+    @pytest.fixture(scope="session", name=fixture)
+    def contract(project: Any, deployment: Deployment) -> Any:
+        return getattr(project, name).at(deployment.address(name))
+
+    return contract
+
+
+risk_parameters = _contract("risk_parameters", "RiskParameters")
+registry = _contract("registry", "InstrumentRegistry")
+price_door = _contract("price_door", "PriceDoor")
+vault = _contract("vault", "CollateralVault")
+ledger = _contract("ledger", "Ledger")
+engine = _contract("engine", "MarginEngine")
+insurance_fund = _contract("insurance_fund", "InsuranceFund")
+clearing = _contract("clearing", "Clearing")
+liquidator_contract = _contract("liquidator_contract", "Liquidator")
+lens = _contract("lens", "Lens")
+timelock = _contract("timelock", "Timelock")
+
+
+@pytest.fixture(scope="session")
+def usdc(project: Any, deployment: Deployment) -> Any:
+    return project.TokenMock.at(deployment.tokens["USDC"]["address"])
+
+
+@pytest.fixture(scope="session")
+def weth(project: Any, deployment: Deployment) -> Any:
+    return project.TokenMock.at(deployment.tokens["WETH"]["address"])
+
+
+def _role(fixture: str, index: int) -> Any:
+    @pytest.fixture(scope="session", name=fixture)
+    def role(project: Any) -> Any:
+        from brownie import accounts  # noqa: PLC0415 - only once the project is loaded
+
+        return accounts[index]
+
+    return role
+
+
+deployer = _role("deployer", DEPLOYER)
+governor = _role("governor", GOVERNOR)
+keeper = _role("keeper", KEEPER)
+maker = _role("maker", MAKER)
+publisher = _role("publisher", PUBLISHER)
+alice = _role("alice", FIRST_TRADER)
+bob = _role("bob", FIRST_TRADER + 1)
+carol = _role("carol", FIRST_TRADER + 2)
+liquidator = _role("liquidator", FIRST_TRADER + 3)
+guardian = _role("guardian", FIRST_TRADER + 4)
+stranger = _role("stranger", FIRST_TRADER + 5)
+
+
+@pytest.fixture(scope="session")
+def oracle_keys() -> list[str]:
+    """Private keys of a quorum of the oracle signers."""
+    return [private_key(index) for index in PUBLISHER_SIGNERS]
+
+
+@pytest.fixture(scope="session")
+def governance(project: Any, anvil: Anvil, timelock: Any) -> Any:
+    """The timelock as a sender: what governance decided, without the waiting. `risk_parameters.set(..., {"from": governance})`."""
+    from brownie import accounts  # noqa: PLC0415 - only once the project is loaded
+
+    anvil.rpc("anvil_impersonateAccount", timelock.address)
+    anvil.rpc("anvil_setBalance", timelock.address, hex(10**20))
+    return accounts.at(timelock.address, force=True)
+
+
+@pytest.fixture
+def publish(
+    anvil: Anvil, chain: Chain, deployment: Deployment, oracle_keys: list[str], expiries: tuple[int, ...]
+) -> Callable[..., dict[str, Any]]:
+    """Signs and submits a market as of the latest block; returns it.
+
+    publish() is the opening market; publish({"ETH": 3_000.0}) moves spots; vol, basis, confidence as `market_at`; market=... as it is.
+    """
+    door = deployment.contract(chain, "PriceDoor")
+
+    def submit(spots: Mapping[str, float] | None = None, *, market: dict[str, Any] | None = None, **made: float) -> dict[str, Any]:
+        anvil.mine()  # the door wants a newer timestamp than the stored one
+        now = anvil.time()
+        market = market or market_at(now, expiries, OPENING_SPOTS | dict(spots or {}), **made)
+        updates = market_updates(market, deployment.underlyings, now)
+        signatures = [sign(update, oracle_keys, deployment.chain_id, door.address) for update in updates]
+        chain.send(door.functions.submitBatch([update.as_tuple() for update in updates], signatures), address_of(PUBLISHER))
+        return market
+
+    return submit
+
+
+@pytest.fixture
+def move_time(anvil: Anvil) -> Callable[[int], None]:
+    """Mines one block that many seconds later. Prices grow stale by it: `publish()` again."""
+    return anvil.advance
