@@ -5,6 +5,7 @@ Keeper tests ask for none of the chain fixtures and therefore start no node and 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -54,7 +55,10 @@ def project(anvil: Anvil) -> Iterator[Any]:
     from scripts.brownie_env import connected, load_project  # noqa: PLC0415 - keeper tests do without Brownie
 
     with connected(anvil):
-        yield load_project()
+        loaded = load_project()
+        # Brownie collects garbage at every revert; the build data it holds for good need not be walked each time.
+        gc.freeze()
+        yield loaded
 
 
 @pytest.fixture(autouse=True)
