@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {IModules} from "./IModules.sol";
 import {Book, MarginMode} from "../types/Book.sol";
 
 /// @title Account ledger
@@ -14,7 +15,7 @@ import {Book, MarginMode} from "../types/Book.sol";
 /// up to roundings against the accounts: 0 <= recorded - sum <= number of operations, in 1e-18 USD.
 /// INV-ZERO-SUM: positions of an instrument sum to zero over all accounts.
 /// INV-COLLATERAL: balances of a collateral token sum to the quantity recorded by the vault, exactly.
-interface ILedger {
+interface ILedger is IModules {
     /// @notice Why cash moved, in `CashChanged`.
     enum CashReason {
         DEPOSIT,
@@ -27,7 +28,7 @@ interface ILedger {
         FEES_COLLECTED // house to the insurance fund
     }
 
-    /// @dev 26 bytes: slot 0 of an account.
+    /// @dev 24 bytes: slot 0 of an account.
     struct Account {
         address owner;
         MarginMode mode;
@@ -54,8 +55,6 @@ interface ILedger {
         uint64 indexed account, uint112 indexed instrument, int256 size, int256 cost, int256 fundingIndex, int256 price
     );
 
-    error NotAModule(address caller);
-    error AlreadyWired();
     error UnknownAccount(uint64 account);
     error ZeroSize();
     error SameAccount(uint64 account);
@@ -64,7 +63,12 @@ interface ILedger {
     /// @notice ISOLATED accounts hold one instrument.
     error IsolatedHoldsOne(uint64 account, uint112 held, uint112 wanted);
     error InsufficientCollateral(uint64 account, uint8 index, uint256 held, uint256 wanted);
+    /// @notice There are `limit` collateral indices.
+    error CollateralOutOfRange(uint8 index, uint256 limit);
+    /// @notice Cash, sums of costs, costs and collateral fit int128: |amount| < 1.7e20 USD.
     error AmountOutOfRange(int256 amount);
+    /// @notice Prices fit 127 bits.
+    error PriceOutOfRange(uint256 price);
 
     // --- written by modules only ---
 
@@ -73,9 +77,13 @@ interface ILedger {
     function setOperator(uint64 account, address operator, uint8 scopes) external;
 
     /// @notice `size` contracts of `instrument` go from `seller` to `buyer` at `price`; both realise pro rata what they close.
-    /// @dev Notional is rounded up for the buyer and down for the seller, realised cost against each of them.
-    /// `instrument` must be canonical and listed (the module checks). Emits `PositionChanged` twice.
-    /// @param size > 0. @param maxPositions Cap of positions per account.
+    /// @dev Notional is rounded up for the buyer and down for the seller, so that one transfer adds at most 1e-18 USD to the
+    /// drift of INV-LEDGER; the cost of what closes is rounded up for both, so that realised profit is rounded down (the cost
+    /// that stays open absorbs it: no drift). A flip closes fully and opens the rest.
+    /// `instrument` must be canonical and listed (the module checks). Emits `PositionChanged` twice, and `CashChanged` for a
+    /// side that closes.
+    /// @param size > 0 and below 2**95, as is every position after.
+    /// @param maxPositions Cap of positions per account (never above 255).
     function transferPosition(
         uint64 seller,
         uint64 buyer,
@@ -85,13 +93,13 @@ interface ILedger {
         uint256 maxPositions
     ) external;
 
-    /// @notice Moves cash between accounts; the payer's cash may become negative (the module checks margin).
+    /// @notice Moves cash between accounts, exactly; the payer's cash may become negative (the module checks margin).
     function transferCash(uint64 from, uint64 to, uint256 amount, CashReason reason) external;
 
     /// @notice Cash enters (change > 0) or leaves (change < 0) the ledger with settlement tokens recorded by the vault.
     function changeCash(uint64 account, int256 change, CashReason reason) external;
 
-    /// @notice Collateral enters or leaves the ledger with tokens recorded by the vault.
+    /// @notice Collateral enters (change > 0) or leaves (change < 0) the ledger with tokens recorded by the vault.
     function changeCollateral(uint64 account, uint8 index, int256 change) external;
 
     function transferCollateral(uint64 from, uint64 to, uint8 index, uint256 quantity) external;
