@@ -10,6 +10,13 @@
         SimulationError     a market path or volatility model asked for what it has no data for
         BookError           a book whose arrays do not fit together, or the market
         WitnessError        a witness that does not fit the account
+        ConfigError         a setting that is missing, malformed, or contradicts the chain
+        DeploymentError     a deployment file that does not describe the system the keeper knows
+        EventError          a log that no declared event explains, or that cannot follow the state
+        StoreError          the keeper's database belongs to another deployment or is damaged
+        ChainError          the node cannot be reached or answered with an error
+            RevertError     a contract refused a call; carries its decoded error
+        ExecutionError      a transaction or order that could not be made, sent or included
 
 All but `KeeperError` itself that report bad values are `ValueError`s too. Messages say what was expected and what came.
 """
@@ -17,12 +24,19 @@ All but `KeeperError` itself that report bad values are `ValueError`s too. Messa
 __all__ = [
     "AccountError",
     "BookError",
+    "ChainError",
+    "ConfigError",
+    "DeploymentError",
+    "EventError",
+    "ExecutionError",
     "InstrumentError",
     "KeeperError",
     "MarketError",
     "ParameterError",
     "PricingError",
+    "RevertError",
     "SimulationError",
+    "StoreError",
     "UnitError",
     "WitnessError",
 ]
@@ -66,3 +80,39 @@ class BookError(KeeperError, ValueError):
 
 class WitnessError(KeeperError, ValueError):
     """A witness does not fit the account that it is said to prove something about."""
+
+
+class ConfigError(KeeperError, ValueError):
+    """A setting is missing, malformed, or contradicts the chain; the message says how to mend it."""
+
+
+class DeploymentError(KeeperError, ValueError):
+    """The deployment file does not describe the system that this keeper was written for."""
+
+
+class EventError(KeeperError, ValueError):
+    """A log does not decode as the event it claims to be, or cannot follow the state it should change."""
+
+
+class StoreError(KeeperError):
+    """The database belongs to another deployment, or its contents contradict each other."""
+
+
+class ChainError(KeeperError):
+    """The node cannot be reached, or answered a request with an error. Retrying later may help."""
+
+
+class RevertError(ChainError):
+    """A contract refused a call. name: its custom error ("Error", "Panic" for the built-in ones, "" where it gave no
+    reason); arguments: by name; data: the raw reason."""
+
+    def __init__(self, name: str, arguments: dict[str, object], data: bytes) -> None:
+        listed = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+        super().__init__(f"{name}({listed})" if name else f"reverted without a reason ({data.hex() or 'no data'})")
+        self.name = name
+        self.arguments = arguments
+        self.data = data
+
+
+class ExecutionError(KeeperError):
+    """A transaction or an order could not be made, sent or included."""

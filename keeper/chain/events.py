@@ -1,0 +1,376 @@
+"""The frozen event set as typed data, and the decoder that the deployment's ABI drives.
+
+Field names are those of the Solidity events in snake case (`from` and `by` included, `from` as `sender`). Amounts are
+integers in the contract's units (1e18), addresses checksummed text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
+from web3 import Web3
+
+from keeper.chain.contract import EventSpec
+from keeper.chain.deployment import Deployment
+from keeper.chain.port import Log
+from keeper.errors import DeploymentError, EventError
+
+__all__ = [
+    "EVENTS",
+    "AccountOpened",
+    "CashChanged",
+    "CollateralChanged",
+    "CollateralConverted",
+    "CollateralSet",
+    "Decoder",
+    "Deposited",
+    "Drawn",
+    "Event",
+    "ExpiryListed",
+    "ExpiryUpdated",
+    "Flagged",
+    "GroupSet",
+    "LegTaken",
+    "Liquidated",
+    "MarketUpdated",
+    "OperatorSet",
+    "OrderCancelled",
+    "OrderFilled",
+    "ParameterSet",
+    "PositionChanged",
+    "ScenariosSet",
+    "TokenListed",
+    "Trade",
+    "UnderlyingListed",
+    "UnderlyingSet",
+    "Withdrawn",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What all events have: the block and the transaction they are in, and their place in the block."""
+
+    contract: ClassVar[str]
+    block: int
+    index: int
+    transaction: str
+
+
+# --- Ledger ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountOpened(Event):
+    contract: ClassVar[str] = "Ledger"
+    account: int
+    owner: str
+    mode: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorSet(Event):
+    contract: ClassVar[str] = "Ledger"
+    account: int
+    operator: str
+    scopes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CashChanged(Event):
+    """cash: after the change."""
+
+    contract: ClassVar[str] = "Ledger"
+    account: int
+    reason: int
+    change: int
+    cash: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollateralChanged(Event):
+    """quantity: after the change."""
+
+    contract: ClassVar[str] = "Ledger"
+    account: int
+    token_index: int
+    change: int
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionChanged(Event):
+    """size and cost: after the change; size 0: closed."""
+
+    contract: ClassVar[str] = "Ledger"
+    account: int
+    instrument: int
+    size: int
+    cost: int
+    funding_index: int
+    price: int
+
+
+# --- CollateralVault, InstrumentRegistry ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenListed(Event):
+    contract: ClassVar[str] = "CollateralVault"
+    token_index: int
+    token: str
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnderlyingListed(Event):
+    contract: ClassVar[str] = "InstrumentRegistry"
+    underlying: int
+    symbol: str
+    tradable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiryListed(Event):
+    contract: ClassVar[str] = "InstrumentRegistry"
+    underlying: int
+    expiry: int
+
+
+# --- PriceDoor ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketUpdated(Event):
+    contract: ClassVar[str] = "PriceDoor"
+    underlying: int
+    timestamp: int
+    spot: int
+    mark: int
+    confidence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiryUpdated(Event):
+    """quote, smile, wing: the packed words of contracts/types/Feed.sol."""
+
+    contract: ClassVar[str] = "PriceDoor"
+    underlying: int
+    expiry: int
+    quote: int
+    smile: int
+    wing: int
+
+
+# --- RiskParameters ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterSet(Event):
+    contract: ClassVar[str] = "RiskParameters"
+    parameter: int
+    previous: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenariosSet(Event):
+    contract: ClassVar[str] = "RiskParameters"
+    words: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollateralSet(Event):
+    """config: (underlying, joins, haircut_initial, haircut_maintenance)."""
+
+    contract: ClassVar[str] = "RiskParameters"
+    token_index: int
+    config: tuple[int, bool, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnderlyingSet(Event):
+    contract: ClassVar[str] = "RiskParameters"
+    underlying: int
+    group: int
+    spot_scale: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSet(Event):
+    contract: ClassVar[str] = "RiskParameters"
+    group: int
+    kappa: int
+
+
+# --- Clearing ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deposited(Event):
+    contract: ClassVar[str] = "Clearing"
+    account: int
+    token: int
+    sender: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn(Event):
+    contract: ClassVar[str] = "Clearing"
+    account: int
+    token: int
+    to: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade(Event):
+    contract: ClassVar[str] = "Clearing"
+    instrument: int
+    buyer: int
+    seller: int
+    size: int
+    price: int
+    buyer_fee: int
+    seller_fee: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilled(Event):
+    contract: ClassVar[str] = "Clearing"
+    order_hash: bytes
+    account: int
+    filled: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCancelled(Event):
+    contract: ClassVar[str] = "Clearing"
+    order_hash: bytes
+    account: int
+
+
+# --- Liquidator, InsuranceFund ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flagged(Event):
+    contract: ClassVar[str] = "Liquidator"
+    account: int
+    by: str
+    started_at: int
+    margin_equity: int
+    requirement: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegTaken(Event):
+    contract: ClassVar[str] = "Liquidator"
+    account: int
+    to: int
+    instrument: int
+    size: int
+    price: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Liquidated(Event):
+    contract: ClassVar[str] = "Liquidator"
+    account: int
+    to: int
+    tier: int
+    health_before: int
+    health_after: int
+    requirement_before: int
+    requirement_after: int
+    payment: int
+    fee: int
+    fund_paid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollateralConverted(Event):
+    contract: ClassVar[str] = "Liquidator"
+    account: int
+    to: int
+    token_index: int
+    quantity: int
+    paid: int
+    price: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn(Event):
+    contract: ClassVar[str] = "InsuranceFund"
+    member: str
+    account: int
+    amount: int
+    balance: int
+
+
+EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
+"""Every event the keeper decodes, by its Solidity name. What is absent here is ignored (token transfers, roles)."""
+
+# `index` of an event is its place in the block; `from` is a keyword.
+_RENAMED = {"index": "token_index", "from": "sender"}
+
+
+class Decoder:
+    """Logs to events, by the ABIs of a deployment.
+
+    Raises DeploymentError at construction where an ABI lacks an event or its parameters differ from the class here: a
+    keeper that does not understand an event must not start.
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._specs: dict[tuple[str, bytes], tuple[type[Event], EventSpec, tuple[str, ...], tuple[str, ...]]] = {}
+        addresses: list[str] = []
+        for name, kind in EVENTS.items():
+            contract = deployment.contract(kind.contract)
+            spec = contract.events.get(name)
+            if spec is None:
+                raise DeploymentError(f"{contract.name}'s ABI is expected to declare the event {name}")
+            indexed = tuple(_field(parameter) for parameter, _ in spec.indexed)
+            data = tuple(_field(parameter) for parameter, _ in spec.data)
+            expected = {field.name for field in fields(kind)} - {"block", "index", "transaction"}
+            if {*indexed, *data} != expected:
+                raise DeploymentError(f"event {name}: expected the parameters {sorted(expected)}, the ABI has {sorted({*indexed, *data})}")
+            self._specs[contract.address, spec.topic] = (kind, spec, indexed, data)
+            if contract.address not in addresses:
+                addresses.append(contract.address)
+        self.addresses = tuple(addresses)
+
+    def decode(self, log: Log) -> Event | None:
+        """None for an event that the keeper has no use for. Raises EventError for a log that contradicts the ABI."""
+        if not log.topics or (found := self._specs.get((log.address, log.topics[0]))) is None:
+            return None
+        kind, spec, indexed, data = found
+        try:
+            values: dict[str, Any] = {
+                field: decode((parameter,), topic)[0]
+                for field, (_, parameter), topic in zip(indexed, spec.indexed, log.topics[1:], strict=True)
+            }
+            values.update(zip(data, decode([parameter for _, parameter in spec.data], log.data), strict=True))
+        except (DecodingError, OverflowError, ValueError) as error:
+            raise EventError(f"{spec.name} in transaction {log.transaction}: the log does not decode: {error}") from error
+        for field, parameter in (*zip(indexed, spec.indexed, strict=True), *zip(data, spec.data, strict=True)):
+            if parameter[1] == "address":
+                values[field] = _checksummed(values[field])
+        return kind(block=log.block, index=log.index, transaction=log.transaction, **values)
+
+    def decode_all(self, logs: Iterable[Log]) -> list[Event]:
+        return [event for log in logs if (event := self.decode(log)) is not None]
+
+
+def _field(parameter: str) -> str:
+    return _RENAMED.get(parameter, re.sub(r"(?<!^)([A-Z])", r"_\1", parameter).lower())
+
+
+_checksummed: Callable[[str], str] = lru_cache(maxsize=4096)(lambda address: str(Web3.to_checksum_address(address)))
