@@ -5,7 +5,6 @@ One connection, one writer, one process at a time: a second `keeper run` on the 
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +25,6 @@ CREATE TABLE IF NOT EXISTS logs (
 """
 
 _TOPIC = 32
-_BASE_TABLE = "base_table"
 
 
 class Store:
@@ -104,19 +102,6 @@ class Store:
         for block, block_hash, transaction, index, address, topics, data in self.connection.execute(query):
             split = tuple(topics[at : at + _TOPIC] for at in range(0, len(topics), _TOPIC))
             yield Log(block, block_hash, transaction, index, address, split, data)
-
-    # --- the parameter table read at the first start ---
-
-    def base_table(self) -> tuple[int, tuple[int, ...]] | None:
-        """(block it was read at, words), None before the first start."""
-        text = self._meta(_BASE_TABLE)
-        if text is None:
-            return None
-        block, words = json.loads(text)
-        return int(block), tuple(int(word, 16) for word in words)
-
-    def set_base_table(self, block: int, words: Sequence[int]) -> None:
-        self._set_meta(_BASE_TABLE, json.dumps([block, [hex(word) for word in words]]))
 
     def _meta(self, key: str) -> str | None:
         row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

@@ -1,0 +1,110 @@
+"""Settings of the keeper: one frozen object, from KEEPER_* variables, a TOML file and command-line options.
+
+Order of precedence: options given in code (the CLI's), environment, the TOML file (KEEPER_CONFIG, default keeper.toml in
+the working directory, if there is one), defaults. Secrets are `SecretStr`: they print as asterisks.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from keeper.errors import ConfigError
+
+__all__ = ["Config", "load_config"]
+
+_PREFIX = "KEEPER_"
+_FILE_VARIABLE = "KEEPER_CONFIG"
+
+_Seconds = Annotated[float, Field(gt=0.0)]
+
+
+class Config(BaseSettings):
+    """Everything the keeper is told. Build it with `load_config`, which reports what is wrong in a sentence."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
+
+    rpc_url: str = Field("http://127.0.0.1:8545", description="HTTP endpoint of a node")
+    rpc_timeout: _Seconds = Field(10.0, description="seconds until a request counts as failed")
+    deployment: Path = Field(Path("out/deployment.json"), description="file that scripts/deploy.py wrote")
+    database: Path = Field(Path("out/keeper.sqlite"), description="the keeper's own database")
+    poll_interval: _Seconds = Field(0.05, description="seconds between looks at the head")
+
+    account: int | None = Field(None, ge=1, description="the keeper's account in the ledger: takes legs, is paid")
+    private_key: SecretStr | None = Field(None, description="0x key; prefer a keystore")
+    keystore: Path | None = Field(None, description="encrypted key file (geth's format)")
+    keystore_password: SecretStr | None = Field(None, description="password of the keystore")
+
+    maker_url: str | None = Field(None, description="backstop maker's POST /quote, for working inventory down")
+    updates_url: str | None = Field(None, description="publisher's GET /updates, for relaying prices with a liquidation")
+    peer_timeout: _Seconds = Field(2.0, description="seconds until a request to maker or publisher counts as failed")
+
+    margin_call_health: float = Field(1.25, gt=1.0, description="health below which an account gets a margin call")
+    margin_call_cleared: float = Field(1.30, description="health above which the call ends (hysteresis)")
+
+    max_fee_gwei: float = Field(500.0, gt=0.0, description="highest fee per gas ever offered")
+    priority_fee_gwei: float = Field(1.0, ge=0.0, description="tip of the first attempt")
+    fee_bump: float = Field(0.25, ge=0.125, description="raise per replacement (nodes ask for at least 1/8)")
+    bump_after: _Seconds = Field(12.0, description="seconds without inclusion until a transaction is replaced")
+    gas_limit: int = Field(15_000_000, ge=100_000, description="gas offered to one transaction")
+    actions_per_round: int = Field(16, ge=1, description="liquidations sent at once, most urgent first")
+    retry_after: _Seconds = Field(1.0, description="seconds until an account whose plan was refused is tried again")
+    minimum_profit: float = Field(-10.0, description="USD that a liquidation must bring after discounts; < 0: solvency first")
+    inventory_tolerance: float = Field(100.0, ge=0.0, description="USD notional of inventory that may stay")
+    reconcile_every: _Seconds = Field(30.0, description="seconds between comparisons of the fold with the contracts")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        if self.margin_call_cleared < self.margin_call_health:
+            raise ValueError(
+                f"margin_call_cleared ({self.margin_call_cleared}) is expected to be >= margin_call_health ({self.margin_call_health})"
+            )
+        if self.private_key is not None and self.keystore is not None:
+            raise ValueError("expected private_key or keystore, not both")
+        if self.keystore is not None and self.keystore_password is None:
+            raise ValueError("keystore needs keystore_password (KEEPER_KEYSTORE_PASSWORD)")
+        for name in ("rpc_url", "maker_url", "updates_url"):
+            value = getattr(self, name)
+            if value is not None and not value.startswith(("http://", "https://")):
+                raise ValueError(f"{name}: expected an http(s) address, got {value!r}")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (
+            init_settings,
+            env_settings,
+            TomlConfigSettingsSource(settings_cls, toml_file=Path(os.environ.get("KEEPER_CONFIG", "keeper.toml"))),
+        )
+
+
+def load_config(**overrides: Any) -> Config:
+    """The configuration; `overrides` that are None are left out. Raises ConfigError that names every wrong setting, never
+    its value where it is secret."""
+    named = os.environ.get(_FILE_VARIABLE)
+    if named is not None and not Path(named).is_file():
+        raise ConfigError(f"{_FILE_VARIABLE} names {named}, which does not exist")
+    known = {f"{_PREFIX}{name}".upper() for name in Config.model_fields} | {_FILE_VARIABLE}
+    unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
+    if unknown:
+        raise ConfigError(f"unknown settings in the environment: {', '.join(unknown)}")
+    try:
+        return Config(**{key: value for key, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        wrong = [
+            f"{'.'.join(str(part) for part in item['loc']) or 'settings'}: {item['msg']}" for item in error.errors(include_input=False)
+        ]
+        raise ConfigError("; ".join(wrong)) from None
+    except ValueError as error:
+        raise ConfigError(f"the configuration file is expected to be TOML: {error}") from error

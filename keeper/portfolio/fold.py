@@ -1,0 +1,185 @@
+"""The fold: (state, events) -> state. Nothing else changes what the keeper believes.
+
+Events carry values after the change, so the fold does no arithmetic; `change` is used only to notice a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from keeper.chain.events import (
+    AccountOpened,
+    CashChanged,
+    CollateralChanged,
+    CollateralSet,
+    Event,
+    ExpiryUpdated,
+    Flagged,
+    GroupSet,
+    MarketUpdated,
+    OperatorSet,
+    ParameterSet,
+    PositionChanged,
+    ScenariosSet,
+    TokenListed,
+    UnderlyingListed,
+    UnderlyingSet,
+)
+from keeper.errors import EventError
+from keeper.model import Account, Instrument, MarginMode, Position, Wad
+from keeper.portfolio.state import HOUSE, Expiry, Spot, State
+
+__all__ = ["fold"]
+
+
+def fold(state: State, events: Iterable[Event], token_names: dict[str, str] | None = None) -> State:
+    """The state after `events`. token_names: address -> name, for tokens as they are listed.
+
+    The arguments are left as they are; mappings are copied once per call, not once per event. Raises EventError where an
+    event cannot follow the state (an unknown account, a balance that does not add up): events are missing, read them again.
+    """
+    draft = _Draft(state, token_names or {})
+    for event in events:
+        handler = _HANDLERS.get(type(event))
+        if handler is not None:
+            handler(draft, event)
+    return draft.finish()
+
+
+class _Draft:
+    """A state being changed."""
+
+    def __init__(self, state: State, token_names: dict[str, str]) -> None:
+        self.state = state
+        self.accounts = dict(state.accounts)
+        self.operators = dict(state.operators)
+        self.spots = dict(state.spots)
+        self.expiries = dict(state.expiries)
+        self.table = state.table
+        self.clocks = dict(state.clocks)
+        self.symbols = dict(state.symbols)
+        self.tokens = dict(state.tokens)
+        self.token_names = token_names
+
+    def account(self, event: AccountOpened | CashChanged | CollateralChanged | PositionChanged) -> Account:
+        try:
+            return self.accounts[event.account]
+        except KeyError:
+            raise EventError(f"{type(event).__name__} of account {event.account} in block {event.block}: it was never opened") from None
+
+    def finish(self) -> State:
+        return State(self.accounts, self.operators, self.spots, self.expiries, self.table, self.clocks, self.symbols, self.tokens)
+
+
+def _opened(draft: _Draft, event: AccountOpened) -> None:
+    if event.account in draft.accounts and event.account != HOUSE:
+        raise EventError(f"account {event.account} was opened twice, again in block {event.block}")
+    draft.accounts[event.account] = Account(event.account, event.owner, MarginMode(event.mode), Wad(0))
+
+
+def _operator(draft: _Draft, event: OperatorSet) -> None:
+    key = (event.account, event.operator)
+    if event.scopes:
+        draft.operators[key] = event.scopes
+    else:
+        draft.operators.pop(key, None)
+
+
+def _cash(draft: _Draft, event: CashChanged) -> None:
+    account = draft.account(event)
+    if account.cash.raw + event.change != event.cash:
+        raise EventError(
+            f"cash of account {event.account} in block {event.block}: {account.cash.raw} and a change of {event.change} "
+            f"do not make {event.cash}; events are missing"
+        )
+    draft.accounts[event.account] = replace(account, cash=Wad(event.cash))
+
+
+def _collateral(draft: _Draft, event: CollateralChanged) -> None:
+    account = draft.account(event)
+    token = draft.tokens.get(event.token_index, f"token {event.token_index}")
+    held = account.collateral.get(token, Wad(0)).raw
+    if held + event.change != event.quantity:
+        raise EventError(
+            f"{token} of account {event.account} in block {event.block}: {held} and a change of {event.change} "
+            f"do not make {event.quantity}; events are missing"
+        )
+    collateral = {name: quantity for name, quantity in account.collateral.items() if name != token}
+    if event.quantity:
+        collateral[token] = Wad(event.quantity)
+    draft.accounts[event.account] = replace(account, collateral=collateral)
+
+
+def _position(draft: _Draft, event: PositionChanged) -> None:
+    account = draft.account(event)
+    instrument = _instrument(event.instrument)
+    positions = dict(account.positions)
+    if event.size:
+        positions[instrument] = Position(Wad(event.size), Wad(event.cost))
+    else:
+        positions.pop(instrument, None)
+    draft.accounts[event.account] = replace(account, positions=positions)
+
+
+def _token(draft: _Draft, event: TokenListed) -> None:
+    draft.tokens[event.token_index] = draft.token_names.get(event.token, event.token)
+
+
+def _underlying_listed(draft: _Draft, event: UnderlyingListed) -> None:
+    draft.symbols[event.underlying] = event.symbol
+
+
+def _market(draft: _Draft, event: MarketUpdated) -> None:
+    draft.spots[event.underlying] = Spot(event.timestamp, event.spot, event.mark, event.confidence)
+
+
+def _expiry(draft: _Draft, event: ExpiryUpdated) -> None:
+    draft.expiries[event.underlying, event.expiry] = Expiry(event.quote, event.smile, event.wing)
+
+
+def _parameter(draft: _Draft, event: ParameterSet) -> None:
+    draft.table = draft.table.with_parameter(event.parameter, event.value)
+
+
+def _scenarios(draft: _Draft, event: ScenariosSet) -> None:
+    draft.table = draft.table.with_scenarios(event.words)
+
+
+def _collateral_set(draft: _Draft, event: CollateralSet) -> None:
+    draft.table = draft.table.with_collateral(event.token_index, *event.config)
+
+
+def _underlying_set(draft: _Draft, event: UnderlyingSet) -> None:
+    draft.table = draft.table.with_underlying(event.underlying, event.group, event.spot_scale)
+
+
+def _group(draft: _Draft, event: GroupSet) -> None:
+    draft.table = draft.table.with_group(event.group, event.kappa)
+
+
+def _flagged(draft: _Draft, event: Flagged) -> None:
+    draft.clocks[event.account] = event.started_at
+
+
+_instrument = lru_cache(maxsize=65_536)(Instrument.unpack)
+
+_HANDLERS: dict[type[Event], Callable[[_Draft, Any], None]] = {
+    AccountOpened: _opened,
+    OperatorSet: _operator,
+    CashChanged: _cash,
+    CollateralChanged: _collateral,
+    PositionChanged: _position,
+    TokenListed: _token,
+    UnderlyingListed: _underlying_listed,
+    MarketUpdated: _market,
+    ExpiryUpdated: _expiry,
+    ParameterSet: _parameter,
+    ScenariosSet: _scenarios,
+    CollateralSet: _collateral_set,
+    UnderlyingSet: _underlying_set,
+    GroupSet: _group,
+    Flagged: _flagged,
+}

@@ -1,0 +1,102 @@
+"""Deployment file, event decoder and contract errors."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+from eth_abi.abi import encode
+from web3 import Web3
+
+from keeper.chain import EVENTS, Decoder, Deployment, Log
+from keeper.chain.events import CollateralSet, PositionChanged
+from keeper.errors import DeploymentError, EventError
+from tests.keeper.system import address_of, deployment, description, log
+
+
+def as_log(entry: tuple[str, list[bytes], bytes]) -> Log:
+    address, topics, data = entry
+    return Log(7, "0xb10c", "0x7a", 3, address, tuple(topics), data)
+
+
+def test_every_event_of_the_set_is_declared_by_the_system() -> None:
+    assert set(Decoder(deployment()).addresses) == {deployment().contract(kind.contract).address for kind in EVENTS.values()}
+
+
+def test_an_event_becomes_typed_data() -> None:
+    system = deployment()
+    entry = log(system.contract("Ledger"), "PositionChanged", account=5, instrument=2**104, size=-3, cost=-4, fundingIndex=0, price=9)
+    event = Decoder(system).decode(as_log(entry))
+    assert event == PositionChanged(
+        block=7, index=3, transaction="0x7a", account=5, instrument=2**104, size=-3, cost=-4, funding_index=0, price=9
+    )
+
+
+def test_structs_and_the_parameter_called_index() -> None:
+    system = deployment()
+    event = Decoder(system).decode(as_log(log(system.contract("RiskParameters"), "CollateralSet", index=2, config=(1, True, 5, 4))))
+    assert isinstance(event, CollateralSet)
+    assert (event.token_index, event.config, event.index) == (2, (1, True, 5, 4), 3)
+
+
+def test_unknown_events_are_passed_over_and_damaged_ones_are_not() -> None:
+    system = deployment()
+    address, topics, data = log(system.contract("Ledger"), "AccountOpened", account=1, owner=address_of("alice"), mode=2)
+    decoder = Decoder(system)
+    assert decoder.decode(as_log((address, [b"\1" * 32], data))) is None
+    assert decoder.decode(as_log((address_of("stranger"), topics, data))) is None
+    with pytest.raises(EventError, match="AccountOpened"):
+        decoder.decode(as_log((address, topics, data[:10])))
+    with pytest.raises(EventError, match="AccountOpened"):
+        decoder.decode(as_log((address, topics[:2], data)))
+
+
+def test_a_system_with_another_event_is_refused() -> None:
+    content = copy.deepcopy(description())
+    [event] = [item for item in content["contracts"]["Ledger"]["abi"] if item["name"] == "CashChanged"]
+    event["inputs"][3]["name"] = "balance"
+    with pytest.raises(DeploymentError, match="CashChanged"):
+        Decoder(Deployment.parse(content))
+    content["contracts"]["Ledger"]["abi"].remove(event)
+    with pytest.raises(DeploymentError, match="declare the event CashChanged"):
+        Decoder(Deployment.parse(content))
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda c: c["contracts"].pop("Lens"), "Lens"),
+        (lambda c: c.pop("chain_id"), "chain_id"),
+        (lambda c: c["tokens"].pop("USDC"), "settlement token"),
+        (lambda c: c["contracts"]["Ledger"].update(address="0x12"), "20 bytes"),
+    ],
+)
+def test_an_incomplete_deployment_says_what_is_missing(break_it: object, message: str) -> None:
+    content = description()
+    break_it(content)  # type: ignore[operator]
+    with pytest.raises(DeploymentError, match=message):
+        Deployment.parse(content)
+
+
+def test_a_missing_or_damaged_file(tmp_path: Path) -> None:
+    with pytest.raises(DeploymentError, match="deploy first"):
+        Deployment.load(tmp_path / "none.json")
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(DeploymentError, match="JSON"):
+        Deployment.load(tmp_path / "bad.json")
+    (tmp_path / "good.json").write_text(json.dumps(description()))
+    assert Deployment.load(tmp_path / "good.json").fingerprint == deployment().fingerprint
+    assert deployment(first_block=9).fingerprint != deployment().fingerprint
+
+
+def test_reverts_are_explained_across_contracts() -> None:
+    system = deployment()
+    data = Web3.keccak(text="StalePrice(uint256,uint256,uint256)")[:4] + encode(["uint256"] * 3, [10, 20, 5])
+    error = system.contract("Ledger").errors.explain(data)
+    assert (error.name, error.arguments) == ("StalePrice", {"signedAt": 10, "time": 20, "limit": 5})
+    panic = system.contract("Ledger").errors.explain(Web3.keccak(text="Panic(uint256)")[:4] + encode(["uint256"], [0x11]))
+    assert panic.arguments == {"reason": "arithmetic overflow"}
+    assert system.contract("Ledger").errors.explain(b"\xde\xad").name == ""
+    assert system.contract("Ledger").errors.explain(data[:20]).name == ""

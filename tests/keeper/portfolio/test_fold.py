@@ -1,0 +1,200 @@
+"""The fold: events in, state out; gaps are noticed; the order of batches does not matter to the result."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keeper.chain import events as ev
+from keeper.errors import EventError, MarketError
+from keeper.model import WAD, Instrument, MarginMode, Position, VolDirection, Wad
+from keeper.portfolio import HOUSE, Parameter, State, differences, fold, table_differences
+from keeper.portfolio.reconciliation import account_of_view
+
+OWNER, USDC, WETH = "0x" + "aa" * 20, "0x" + "0c" * 20, "0x" + "0e" * 20
+NAMES = {USDC: "USDC", WETH: "WETH"}
+PERP = Instrument.perp(0)
+CALL = Instrument.call(0, 1_750_000_000, 3000)
+
+
+def at(kind: type[ev.Event], block: int = 1, **values: Any) -> ev.Event:
+    return kind(block=block, index=0, transaction="0x", **values)
+
+
+def opened(account: int = 1, mode: int = 2) -> ev.Event:
+    return at(ev.AccountOpened, account=account, owner=OWNER, mode=mode)
+
+
+def listed() -> list[ev.Event]:
+    return [at(ev.TokenListed, token_index=255, token=USDC, decimals=6), at(ev.TokenListed, token_index=0, token=WETH, decimals=18)]
+
+
+def cash(change: int, after: int, account: int = 1) -> ev.Event:
+    return at(ev.CashChanged, account=account, reason=0, change=change, cash=after)
+
+
+def position(size: int, cost: int, instrument: Instrument = PERP, account: int = 1) -> ev.Event:
+    return at(ev.PositionChanged, account=account, instrument=instrument.pack(), size=size, cost=cost, funding_index=0, price=0)
+
+
+STORY = [
+    *listed(),
+    opened(),
+    cash(100, 100),
+    at(ev.CollateralChanged, account=1, token_index=0, change=7, quantity=7),
+    position(5, 50),
+    position(-2, -9, CALL),
+    cash(-30, 70),
+    at(ev.OperatorSet, account=1, operator=USDC, scopes=1),
+    position(4, 40),
+    cash(3, 3, account=HOUSE),
+]
+
+
+def test_a_story_gives_the_account() -> None:
+    state = fold(State(), STORY, NAMES)
+    account = state.accounts[1]
+    assert (account.owner, account.mode, account.cash) == (OWNER, MarginMode.PORTFOLIO, Wad(70))
+    assert dict(account.collateral) == {"WETH": Wad(7)}
+    assert dict(account.positions) == {PERP: Position(Wad(4), Wad(40)), CALL: Position(Wad(-2), Wad(-9))}
+    assert state.accounts[HOUSE].cash == Wad(3)
+    assert state.operators[1, USDC] == 1
+
+
+def test_batches_of_any_size_give_the_same_state_and_leave_the_old_one_alone() -> None:
+    whole = fold(State(), STORY, NAMES)
+    state = State()
+    for event in STORY:
+        before = dict(state.accounts)
+        following = fold(state, [event], NAMES)
+        assert dict(state.accounts) == before
+        state = following
+    assert state == whole
+
+
+def test_closed_positions_emptied_collateral_and_revoked_operators_go() -> None:
+    end = [
+        position(0, 0),
+        at(ev.CollateralChanged, account=1, token_index=0, change=-7, quantity=0),
+        at(ev.OperatorSet, account=1, operator=USDC, scopes=0),
+    ]
+    state = fold(State(), STORY + end, NAMES)
+    assert set(state.accounts[1].positions) == {CALL}
+    assert not state.accounts[1].collateral
+    assert not state.operators
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        (cash(1, 72), "do not make 72"),
+        (at(ev.CollateralChanged, account=1, token_index=0, change=1, quantity=9), "do not make 9"),
+        (cash(1, 1, account=99), "never opened"),
+        (opened(), "opened twice"),
+    ],
+)
+def test_a_gap_in_the_events_is_noticed(event: ev.Event, message: str) -> None:
+    with pytest.raises(EventError, match=message):
+        fold(fold(State(), STORY, NAMES), [event], NAMES)
+
+
+def word64(*parts: int) -> int:
+    word = 0
+    for part in parts:
+        word = word << 64 | part % 2**64
+    return word
+
+
+def test_the_feed_words_become_the_market() -> None:
+    quote = 3100 * WAD << 160 | (-WAD // 50) % 2**64 << 96 | (WAD // 4) << 32 | 1_749_000_000
+    smile = word64(-WAD // 100, WAD // 10, -WAD // 2, WAD // 20)
+    wing = (WAD // 5) << 192 | 3050 * WAD << 96 | 0
+    state = fold(
+        State(),
+        [
+            *listed(),
+            at(ev.UnderlyingSet, underlying=0, group=1, spot_scale=WAD * 5 // 4),
+            at(ev.UnderlyingSet, underlying=1, group=1, spot_scale=WAD),
+            at(ev.GroupSet, group=1, kappa=WAD // 4),
+            at(ev.CollateralSet, token_index=0, config=(0, True, WAD // 10, WAD // 20)),
+            at(ev.MarketUpdated, underlying=0, timestamp=1_749_000_001, spot=3000 * WAD, mark=3001 * WAD, confidence=9_500),
+            at(ev.ExpiryUpdated, underlying=0, expiry=1_750_000_000, quote=quote, smile=smile, wing=wing),
+            at(ev.ExpiryUpdated, underlying=1, expiry=1_750_000_000, quote=quote, smile=smile, wing=wing),
+        ],
+        NAMES,
+    )
+    market = state.market(1_749_000_005)
+    eth = market.underlying(0)
+    assert (eth.spot, eth.mark, eth.confidence, eth.spot_scale) == (3000.0, 3001.0, 0.95, 1.25)
+    [expiry] = eth.expiries
+    assert (expiry.expiry, expiry.forward, expiry.rate, expiry.settlement) == (1_750_000_000, 3100.0, -0.02, None)
+    assert expiry.svi is not None
+    assert (expiry.svi.a, expiry.svi.b, expiry.svi.rho, expiry.svi.m, expiry.svi.sigma) == (-0.01, 0.1, -0.5, 0.05, 0.2)
+    assert (expiry.svi.ref_forward, expiry.svi.ref_tau) == (3050.0, 0.25)
+    assert dict(market.token_prices) == {"WETH": 3000.0}
+    assert [(group.members, group.kappa) for group in market.groups] == [((0, 1), 0.25)]
+    assert 1 not in market.underlyings  # its spot was never published
+
+
+def test_the_age_of_an_account_is_that_of_its_oldest_price() -> None:
+    feeds = [
+        at(ev.CollateralSet, token_index=0, config=(0, True, 0, 0)),
+        at(ev.MarketUpdated, underlying=0, timestamp=1000, spot=WAD, mark=WAD, confidence=10_000),
+        at(ev.ExpiryUpdated, underlying=0, expiry=CALL.expiry, quote=900, smile=0, wing=0),
+    ]
+    state = fold(State(), STORY + feeds, NAMES)
+    assert state.oldest_price(state.accounts[1]) == 900
+    assert state.oldest_price(state.accounts[HOUSE]) is None
+    with pytest.raises(MarketError, match="none was published"):
+        fold(State(), STORY, NAMES).oldest_price(state.accounts[1])
+
+
+def test_the_table_follows_its_events() -> None:
+    scenario = (-(WAD // 5)) % 2**64 << 128 | WAD << 64 | 1 << 8 | 1
+    events = [
+        *listed(),
+        at(ev.ParameterSet, parameter=int(Parameter.MAINTENANCE_FACTOR), previous=0, value=WAD * 3 // 4),
+        at(ev.ParameterSet, parameter=int(Parameter.MAX_ACTION_AGE), previous=0, value=5),
+        at(ev.ParameterSet, parameter=int(Parameter.VOL_TENOR_FLOOR), previous=0, value=86_400),
+        at(ev.ParameterSet, parameter=int(Parameter.VOL_TENOR_PIVOT), previous=0, value=30 * 86_400),
+        at(ev.ParameterSet, parameter=int(Parameter.TARGET_HEALTH), previous=0, value=WAD * 11 // 10),
+        at(ev.ScenariosSet, words=(scenario, scenario, scenario)),
+        at(ev.CollateralSet, token_index=0, config=(0, False, WAD // 10, WAD // 20)),
+    ]
+    state = fold(State(), events, NAMES)
+    parameters = state.table.parameters(state.tokens)
+    assert parameters.maintenance_factor == 0.75
+    assert parameters.vol_tenor_floor == 86_400.0
+    assert [(s.spot_shock, s.vol, s.weight, s.core) for s in parameters.scenarios] == [(-0.2, VolDirection.UP, 1.0, True)] * 3
+    assert [(c.token, c.haircut_initial, c.haircut_maintenance, c.underlying) for c in parameters.collateral] == [("WETH", 0.1, 0.05, None)]
+    assert (state.table.rules().max_action_age, state.table.rules().target_health) == (5.0, 1.1)
+    shorter = fold(state, [at(ev.ScenariosSet, words=(scenario,))], NAMES)
+    assert len(shorter.table.scenarios()) == 1
+    assert shorter.table.words[-1] == 0
+
+
+def test_the_parameter_order_is_the_contracts() -> None:
+    """Control against the Solidity source: an insertion there must fail here."""
+    source = (Path(__file__).parents[3] / "contracts" / "types" / "Parameter.sol").read_text()
+    body = re.sub(r"//.*", "", source.split("enum Parameter {")[1].split("}")[0])
+    assert [name.strip() for name in body.split(",") if name.strip()] == [parameter.name for parameter in Parameter]
+
+
+def view(**changes: Any) -> Any:
+    account = {"cash": 70, "collateral": (7, 0), "positions": ((PERP.pack(), 4, 40), (CALL.pack(), -2, -9))} | changes
+    return account_of_view((1, OWNER, 2, account["cash"], account["collateral"], account["positions"]), {0: "WETH"})
+
+
+def test_reconciliation_is_silent_on_the_truth_and_names_each_difference() -> None:
+    state = fold(State(), STORY, NAMES)
+    assert differences(state, [view()]) == []
+    assert "cash 70 in the fold, 71 on chain" in differences(state, [view(cash=71)])[0]
+    assert "WETH 7 in the fold, 0 on chain" in differences(state, [view(collateral=())])[0]
+    assert len(differences(state, [view(positions=((PERP.pack(), 4, 41),))])) == 2
+    words = list(state.table.words)
+    assert table_differences(state, words) == []
+    words[3] = 1
+    assert "word 3" in table_differences(state, words)[0]
