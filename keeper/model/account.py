@@ -50,8 +50,8 @@ class Account:
     positions: Mapping[Instrument, Position] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if type(self.id) is not int or self.id < 0:
-            raise AccountError(f"account id: expected an int >= 0, got {self.id!r}")
+        if type(self.id) is not int or not 0 <= self.id < 2**64:
+            raise AccountError(f"account id: expected a uint64, got {self.id!r}")
         if not isinstance(self.mode, MarginMode):
             raise AccountError(f"account {self.id}: expected a MarginMode, got {self.mode!r}")
         _wad(f"account {self.id}: cash", self.cash)
