@@ -96,7 +96,7 @@ def market_updates(market: Mapping[str, Any], underlyings: Mapping[str, int], ti
     Expiries at or before `timestamp` are left out: the door refuses them. Raises FeedError for a missing field, a value that is no finite
     number, or one that its type cannot hold.
     """
-    quoted = market["underlyings"]
+    quoted = _part("market", market, "underlyings")
     return [
         _update(underlyings[symbol], symbol, quoted[symbol], timestamp)
         for symbol in sorted(quoted.keys() & underlyings.keys(), key=lambda symbol: underlyings[symbol])
@@ -134,7 +134,7 @@ def to_fixed(value: float, decimals: int = 18) -> int:
 
 
 def _update(underlying: int, symbol: str, quoted: Mapping[str, Any], timestamp: int) -> MarketUpdate:
-    live = [expiry for expiry in quoted["expiries"] if int(expiry["expiry"]) > timestamp]
+    live = [expiry for expiry in _part(symbol, quoted, "expiries") if int(_part(symbol, expiry, "expiry")) > timestamp]
     return MarketUpdate(
         underlying=underlying,
         timestamp=timestamp,
@@ -146,20 +146,26 @@ def _update(underlying: int, symbol: str, quoted: Mapping[str, Any], timestamp: 
 
 
 def _quote(name: str, expiry: Mapping[str, Any]) -> ExpiryQuote:
-    svi = expiry.get("svi")
+    svi = _part(name, expiry, "svi")
     if svi is None:
-        raise FeedError(f"{name}: expected an SVI slice (svi), the door stores none without")
+        raise FeedError(f"{name}: expected an SVI slice, got none; the door stores no expiry without")
     numbers = {key: _field(name, svi, key) for key in ("a", "b", "rho", "m", "sigma", "ref_forward", "ref_tau")}
     return ExpiryQuote(int(expiry["expiry"]), _field(name, expiry, "forward"), _field(name, expiry, "rate"), **numbers)
 
 
 def _field(name: str, source: Mapping[str, Any], key: str, decimals: int = 18) -> int:
+    value = _part(name, source, key)
     try:
-        return to_fixed(source[key], decimals)
+        return to_fixed(value, decimals)
+    except (TypeError, ValueError) as error:
+        raise FeedError(f"{name} {key}: {error}") from None
+
+
+def _part(name: str, source: Mapping[str, Any], key: str) -> Any:
+    try:
+        return source[key]
     except KeyError:
         raise FeedError(f"{name}: expected a field {key!r}, got {sorted(source)}") from None
-    except (FeedError, TypeError, ValueError) as error:
-        raise FeedError(f"{name} {key}: {error}") from None
 
 
 def _require_types(item: ExpiryQuote | MarketUpdate, types: Mapping[str, str]) -> None:

@@ -1,77 +1,79 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-/// @notice Every governed scalar, in the order in which it is stored. 1e18 = 1 unless the unit is named.
-/// @dev Append only: the position in this list is the position in the stored table.
+/// @notice Every governed scalar, in the order in which it is stored. The tag is its unit: [s] and [count] are integers, all
+/// others have 18 decimals: [1] ratio, [USD], [1/USD], [1/year], [vol] per sqrt(year), [USD/vol] per 1.00 of vol.
+/// @dev Append only: the position in this list is the position in the stored table. Defaults, bounds and the order that values
+/// keep among each other: governance/ParameterRules.sol; as a table: docs/parameters.md, which is made from these lines.
 enum Parameter {
     // Vol rule (margin.md 2)
-    VOL_RANGE_UP, // 0.50, relative
-    VOL_RANGE_DOWN, // 0.275, relative
-    VOL_POWER_SHORT, // 0.30, tenors up to the pivot
-    VOL_POWER_LONG, // 0.13
-    VOL_TENOR_FLOOR, // 1 days, seconds
-    VOL_TENOR_PIVOT, // 30 days, seconds
-    VOL_FLOOR_UP, // 0.40 per sqrt(year)
-    VOL_FLOOR_DOWN, // 0.01 per sqrt(year)
+    VOL_RANGE_UP, // [1] relative vol shock up at a tenor of VOL_TENOR_PIVOT
+    VOL_RANGE_DOWN, // [1] relative vol shock down at a tenor of VOL_TENOR_PIVOT
+    VOL_POWER_SHORT, // [1] power of (pivot / tenor) that scales the shock up to the pivot
+    VOL_POWER_LONG, // [1] the same power beyond the pivot
+    VOL_TENOR_FLOOR, // [s] shorter tenors are shocked like this one
+    VOL_TENOR_PIVOT, // [s] tenor at which the shock is VOL_RANGE
+    VOL_FLOOR_UP, // [vol] a vol shocked up is at least this (and not below its own value)
+    VOL_FLOOR_DOWN, // [vol] a vol shocked down is at least this
     // Requirement (margin.md 4)
-    MAINTENANCE_FACTOR, // 0.8
-    NOTIONAL_FLOOR, // 0.0025 of gross notional
+    MAINTENANCE_FACTOR, // [1] maintenance margin as a share of initial margin
+    NOTIONAL_FLOOR, // [1] least initial margin as a share of gross notional
     // Charges (margin.md 3)
-    RATE_CHARGE, // 0.01
-    ROLL_MIN, // 0.01
-    ROLL_SLOPE, // 0.075 per year
-    SHORT_OPTION_RATE, // 0.003
-    DELTA_FREE, // 20e6 USD
-    DELTA_SLOPE, // 1e-9 per USD (1e9 in 1e18 fixed point)
-    DELTA_CAP, // 0.10
-    GAMMA_TENOR, // 48 hours, seconds
-    GAMMA_STEP, // 0.0225: half the spacing of the core grid
-    VEGA_RATE, // 0.05
-    VEGA_FREE, // 2e6 USD per 1.00 of vol
-    CONFIDENCE_THRESHOLD, // 0.90
-    SPOT_CONTINGENCY, // 0.03
+    RATE_CHARGE, // [1] of rho per expiry: the shift of rates that is charged
+    ROLL_MIN, // [1] of delta per expiry: basis charge at short tenors
+    ROLL_SLOPE, // [1/year] of delta per expiry: basis charge per year of tenor
+    SHORT_OPTION_RATE, // [1] of spot per net short option
+    DELTA_FREE, // [USD] delta per underlying free of the liquidity charge
+    DELTA_SLOPE, // [1/USD] growth of the liquidity charge per USD of delta beyond that
+    DELTA_CAP, // [1] highest liquidity charge on delta beyond that
+    GAMMA_TENOR, // [s] options that expire within this count for the gamma charge
+    GAMMA_STEP, // [1] spot move charged for short gamma: half the spacing of the core grid
+    VEGA_RATE, // [1] of vega beyond VEGA_FREE
+    VEGA_FREE, // [USD/vol] vega per underlying free of charge
+    CONFIDENCE_THRESHOLD, // [1] below this oracle confidence its shortfall from 1 is charged on notional
+    SPOT_CONTINGENCY, // [1] of the value of collateral that joined the legs
     // Standard margin (margin.md 6)
-    SHORT_OPTION_INITIAL, // 0.15 of spot
-    SHORT_OPTION_INITIAL_MIN, // 0.10 of spot
-    SHORT_OPTION_MAINTENANCE, // 0.075 of spot (of the mark too, for puts)
-    SHORT_INITIAL_OVER_MAINTENANCE, // 1.10
-    TIER_1_LIMIT, // 10e6 USD
-    TIER_2_LIMIT, // 50e6 USD
-    TIER_1_INITIAL, // 0.05
-    TIER_1_MAINTENANCE, // 0.025
-    TIER_2_INITIAL, // 0.10
-    TIER_2_MAINTENANCE, // 0.05
-    TIER_3_INITIAL, // 0.20
-    TIER_3_MAINTENANCE, // 0.10
+    SHORT_OPTION_INITIAL, // [1] of spot, before the out-of-the-money amount
+    SHORT_OPTION_INITIAL_MIN, // [1] of spot, at least
+    SHORT_OPTION_MAINTENANCE, // [1] of spot; of the mark too, for puts, the larger counts
+    SHORT_INITIAL_OVER_MAINTENANCE, // [1] initial margin of a short option over its maintenance margin, at least
+    TIER_1_LIMIT, // [USD] notional of a linear position up to which tier 1 applies
+    TIER_2_LIMIT, // [USD] notional up to which tier 2 applies
+    TIER_1_INITIAL, // [1] of the notional inside the tier
+    TIER_1_MAINTENANCE, // [1] of the notional inside the tier
+    TIER_2_INITIAL, // [1] of the notional inside the tier
+    TIER_2_MAINTENANCE, // [1] of the notional inside the tier
+    TIER_3_INITIAL, // [1] of the notional inside the tier
+    TIER_3_MAINTENANCE, // [1] of the notional inside the tier
     // Prices and trading
-    MAX_BASIS, // 0.05: perp mark against spot
-    MAX_ACTION_AGE, // 5, seconds
-    TRADE_FEE, // 0.0003 of notional, each side
-    MAX_POSITIONS, // 64 positions per account
+    MAX_BASIS, // [1] the perp mark stays within spot (1 +- this)
+    MAX_ACTION_AGE, // [s] oldest price that risk-increasing actions accept
+    TRADE_FEE, // [1] of notional, each side
+    MAX_POSITIONS, // [count] positions per account
     // Liquidation (ledger-and-liquidation.md 3)
-    PARTIAL_THRESHOLD, // 1.05
-    FULL_THRESHOLD, // 1.00
-    CLOSE_FACTOR, // 0.50
-    TARGET_HEALTH, // 1.10
-    PARTIAL_DISCOUNT, // 0.02 of the release
-    DUTCH_DISCOUNT_START, // 0.02
-    DUTCH_DISCOUNT_MAX, // 0.30
-    DUTCH_DURATION, // 900, seconds from start to max
-    CLOCK_EXPIRY, // 1800, seconds without a renewed proof
-    CLOCK_RESUME, // 3600, seconds within which a renewed proof resumes the clock
-    LIQUIDATION_FEE, // 0.05 of the release, to the fund
-    SMALL_ACCOUNT, // 500 USD of maintenance requirement
-    SMALL_REWARD, // 5 USD
-    BANKRUPT_REWARD, // 0.001 of the legs' notional
+    PARTIAL_THRESHOLD, // [1] health below which tier 1 begins
+    FULL_THRESHOLD, // [1] health below which tier 2 begins
+    CLOSE_FACTOR, // [1] of the requirement that tier 1 may release
+    TARGET_HEALTH, // [1] health that no liquidation exceeds
+    PARTIAL_DISCOUNT, // [1] of the release, tier 1
+    DUTCH_DISCOUNT_START, // [1] of the release, tier 2 at the first proof
+    DUTCH_DISCOUNT_MAX, // [1] of the release, tier 2 at the end of DUTCH_DURATION
+    DUTCH_DURATION, // [s] from the first discount to the largest
+    CLOCK_EXPIRY, // [s] without a renewed proof after which the Dutch clock stops
+    CLOCK_RESUME, // [s] within which a renewed proof resumes it
+    LIQUIDATION_FEE, // [1] of the release, to the insurance fund
+    SMALL_ACCOUNT, // [USD] maintenance requirement below which an account may be closed whole
+    SMALL_REWARD, // [USD] flat reward for liquidating such an account
+    BANKRUPT_REWARD, // [1] of the legs' notional, tier 3
     // Collateral conversion
-    DEBT_CAP, // 100 USD of negative cash
-    CONVERSION_BUFFER, // 0.02 of the debt
-    CONVERSION_DISCOUNT_START, // 0.01
-    CONVERSION_DISCOUNT_MAX, // 0.05
-    CONVERSION_DURATION, // 600, seconds
+    DEBT_CAP, // [USD] negative cash beyond which collateral may be converted
+    CONVERSION_BUFFER, // [1] of the debt that a conversion may exceed it by
+    CONVERSION_DISCOUNT_START, // [1] of the price, at first
+    CONVERSION_DISCOUNT_MAX, // [1] of the price, at the end of CONVERSION_DURATION
+    CONVERSION_DURATION, // [s] from the first discount to the largest
     // Insurance fund
-    FUND_DRAW_LIMIT, // 1e7 USD per window
-    FUND_DRAW_WINDOW // 86400, seconds
+    FUND_DRAW_LIMIT, // [USD] draws per window
+    FUND_DRAW_WINDOW // [s] of the draw limit
 }
 
 /// @dev The stored table: 64 words of scalars, then the sections below, each word 32 bytes.
