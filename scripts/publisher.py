@@ -37,8 +37,10 @@ from web3 import HTTPProvider, Web3
 from web3.exceptions import ContractLogicError, Web3Exception
 
 from scripts.anvil import private_key
-from scripts.deployment import Deployment, DeploymentError, describe_revert, read_deployment
+from scripts.deploy import DEPLOYMENT_FILE, Deployment
+from scripts.deployed import DeploymentError, contract, custom_error, read_deployment
 from scripts.market_feed import FeedError, MarketUpdate, market_updates, sign
+from scripts.roles import PUBLISHER, PUBLISHER_SIGNERS
 
 __all__ = ["MarketFile", "Publisher", "SignedUpdate", "UpdateBoard", "main"]
 
@@ -115,8 +117,8 @@ class Publisher:
     ) -> None:
         self._web3 = web3
         self._deployment = deployment
-        self._door = deployment.contract(web3, "PriceDoor")
-        self._registry = deployment.contract(web3, "InstrumentRegistry")
+        self._door = contract(web3, deployment, "PriceDoor")
+        self._registry = contract(web3, deployment, "InstrumentRegistry")
         self._symbols = {id_: symbol for symbol, id_ in deployment.underlyings.items()}
         self._market_file = market_file
         self._signer_keys = tuple(signer_keys)
@@ -185,7 +187,7 @@ class Publisher:
         try:
             hash_ = self._send(signed)
         except ContractLogicError as error:
-            name, values = describe_revert(error, self._deployment) or (str(error), ())
+            name, values = custom_error(error, self._deployment) or (str(error), ())
             if name != _OVERTAKEN:
                 log.error("door refused", error=name, values=list(values), signed_at=now)  # noqa: TRY400 - named, a traceback adds nothing
                 return name
@@ -283,7 +285,7 @@ def run(publisher: Publisher, stop: threading.Event, poll: float) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.publisher", description="Signs and submits the market as the oracle signers.")
-    parser.add_argument("--deployment", type=Path, default=Path("out/deployment.json"))
+    parser.add_argument("--deployment", type=Path, default=DEPLOYMENT_FILE)
     parser.add_argument("--rpc", default="http://127.0.0.1:8545", metavar="URL")
     parser.add_argument("--market", type=Path, default=Path("out/market.json"), help="market file to watch")
     parser.add_argument("--port", type=int, default=0, help="loopback port of GET /updates (default: any free one, see the log)")
@@ -292,9 +294,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--poll", type=float, default=0.05, metavar="SECONDS", help="wall time between two looks at file and chain")
     parser.add_argument(
-        "--signer-index", type=int, nargs="+", default=[5, 6, 7], help="accounts of Anvil's mnemonic, unless PUBLISHER_SIGNER_KEYS"
+        "--signer-index",
+        type=int,
+        nargs="+",
+        default=list(PUBLISHER_SIGNERS),
+        help="accounts of Anvil's mnemonic, unless PUBLISHER_SIGNER_KEYS",
     )
-    parser.add_argument("--payer-index", type=int, default=4, help="account of Anvil's mnemonic, unless PUBLISHER_PAYER_KEY")
+    parser.add_argument("--payer-index", type=int, default=PUBLISHER, help="account of Anvil's mnemonic, unless PUBLISHER_PAYER_KEY")
     options = parser.parse_args(arguments)
     structlog.configure(
         processors=[

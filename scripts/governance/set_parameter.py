@@ -28,8 +28,10 @@ from web3.contract import Contract
 from web3.exceptions import ContractLogicError, Web3Exception
 
 from scripts.anvil import private_key
-from scripts.deployment import Deployment, DeploymentError, describe_revert, read_deployment
+from scripts.deploy import DEPLOYMENT_FILE, Deployment
+from scripts.deployed import DeploymentError, contract, custom_error, read_deployment, require_chain
 from scripts.parameter_list import GovernedParameter, ParameterListError, governed_parameters
+from scripts.roles import GOVERNOR
 
 __all__ = ["GovernanceError", "TimelockProposal", "main"]
 
@@ -49,7 +51,7 @@ class TimelockProposal:
     def __init__(self, web3: Web3, deployment: Deployment, governor: LocalAccount, target: Contract, data: str) -> None:
         self._web3 = web3
         self._deployment = deployment
-        self._timelock = deployment.contract(web3, "Timelock")
+        self._timelock = contract(web3, deployment, "Timelock")
         self._governor = governor
         self._target = target
         self._data = data
@@ -106,7 +108,7 @@ class TimelockProposal:
             raise GovernanceError(f"{function.fn_name} reverted in transaction {receipt['transactionHash'].to_0x_hex()}")
 
     def _explain(self, action: str, error: ContractLogicError) -> str:
-        found = describe_revert(error, self._deployment)
+        found = custom_error(error, self._deployment)
         if found is None:
             return f"the timelock refuses to {action}: {error}"
         name, values = found
@@ -116,14 +118,14 @@ class TimelockProposal:
 
 
 def set_parameter(web3: Web3, deployment: Deployment, governor: LocalAccount, options: argparse.Namespace) -> None:
-    deployment.require_chain(web3)
+    require_chain(web3, deployment)
     parameter = _parameter(options.parameter)
     try:
         value = parameter.unit.parse(options.value)
     except ParameterListError as error:
         raise GovernanceError(f"{parameter.name}: {error}") from None
-    table = deployment.contract(web3, "RiskParameters")
-    timelock = deployment.contract(web3, "Timelock")
+    table = contract(web3, deployment, "RiskParameters")
+    timelock = contract(web3, deployment, "Timelock")
     before = table.functions.value(parameter.index).call()
     lower, upper = table.functions.bounds(parameter.index).call()
     show = parameter.unit.show
@@ -160,9 +162,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("parameter", help="name as in docs/parameters.md, e.g. MAX_ACTION_AGE")
     parser.add_argument("value", help="in the parameter's unit")
-    parser.add_argument("--deployment", type=Path, default=Path("out/deployment.json"))
+    parser.add_argument("--deployment", type=Path, default=DEPLOYMENT_FILE)
     parser.add_argument("--rpc", default="http://127.0.0.1:8545", metavar="URL")
-    parser.add_argument("--governor-index", type=int, default=1, help="account of Anvil's mnemonic, unless GOVERNOR_KEY is set (default 1)")
+    parser.add_argument("--governor-index", type=int, default=GOVERNOR, help="account of Anvil's mnemonic, unless GOVERNOR_KEY is set")
     parser.add_argument("--advance-time", action="store_true", help="local chains only: move Anvil's clock past the delay")
     parser.add_argument(
         "--timeout", type=float, default=7 * 86_400.0, metavar="SECONDS", help="longest wait for the delay (default: a week)"
@@ -189,7 +191,7 @@ def _parameter(name: str) -> GovernedParameter:
 
 
 def _refusal(error: ContractLogicError, deployment: Deployment) -> str:
-    found = describe_revert(error, deployment)
+    found = custom_error(error, deployment)
     if found is None:
         return f"the parameter table refuses: {error}"
     name, values = found

@@ -67,7 +67,9 @@ def deployment(door_world: SimpleNamespace, tmp_path: Path) -> Path:
     contracts = {"PriceDoor": door_world.door, "InstrumentRegistry": door_world.registry}
     entries = {name: {"address": contract.address, "abi": contract.abi} for name, contract in contracts.items()}
     path = tmp_path / "deployment.json"
-    path.write_text(json.dumps({"chain_id": CHAIN_ID, "block": 0, "contracts": entries, "underlyings": {"ETH": ETH, "BTC": BTC}}))
+    path.write_text(
+        json.dumps({"chain_id": CHAIN_ID, "block": 0, "contracts": entries, "tokens": {}, "underlyings": {"ETH": ETH, "BTC": BTC}})
+    )
     return path
 
 
