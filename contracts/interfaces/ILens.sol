@@ -34,15 +34,18 @@ interface ILens {
         uint256[] collateralRecorded;
     }
 
-    /// @notice Accounts `from`..`to` inclusive.
+    error LengthsDiffer(uint256 accounts, uint256 witnesses);
+
+    /// @notice Accounts `from`..`to` inclusive, cut at the last account that exists. Account 0 is the house.
     function accounts(uint64 from, uint64 to) external view returns (AccountView[] memory);
 
+    /// @notice Full scans of accounts `from`..`to` inclusive, cut likewise.
     function risks(uint64 from, uint64 to) external view returns (RiskView[] memory);
 
     /// @notice Full scans of listed accounts.
     function risksOf(uint64[] calldata ids) external view returns (RiskView[] memory);
 
-    /// @notice Witness checks of listed accounts.
+    /// @notice Witnesses' lower bounds of listed accounts; `ok` false also where a witness does not fit the account.
     function witnessedOf(uint64[] calldata ids, Witness[] calldata witnesses) external view returns (RiskView[] memory);
 
     /// @notice Sums over accounts `from`..`to`; the recorded figures and the drift are meaningful only for 0..accountCount.
