@@ -13,16 +13,8 @@ import pytest
 from scripts.anvil import CHAIN_ID
 from scripts.governance.set_parameter import main
 from scripts.parameter_list import governed_parameters
-
-DELAY = 3_600
-
-
-@pytest.fixture(scope="session")
-def governed(project: Any, governor: Any) -> SimpleNamespace:
-    """A table whose only administrator is a timelock with the governor as proposer."""
-    timelock = project.Timelock.deploy(DELAY, [governor], [governor], {"from": governor})
-    table = project.RiskParameters.deploy(timelock, {"from": governor})
-    return SimpleNamespace(timelock=timelock, table=table)
+from scripts.roles import FIRST_TRADER
+from tests.contracts.governance.conftest import DELAY
 
 
 @pytest.fixture
@@ -108,7 +100,7 @@ def test_refusals_are_one_clear_line(anvil: Any, command: Any, capsys: Any, argu
 
 
 def test_only_proposers_may_propose(command: Any, stranger: Any, capsys: Any) -> None:
-    assert command("--governor-index", "12", "MAX_ACTION_AGE", "10") == 1
+    assert command("--governor-index", str(FIRST_TRADER + 5), "MAX_ACTION_AGE", "10") == 1
     assert f"{stranger.address.lower()} is no proposer of the timelock" in capsys.readouterr().err
 
 

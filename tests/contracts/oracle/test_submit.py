@@ -76,7 +76,7 @@ def test_an_absent_expiry_keeps_its_last_quote(door: Any, submit: Any, update: A
     near, *_ = door.read([(ETH << 32) | NEAR_EXPIRY])
     assert near >> 160 == 3_000 * WAD
     assert near & 0xFFFFFFFF == now + 1
-    assert door.read([(ETH << 32) | FAR_EXPIRY]) == before
+    assert tuple(door.read([(ETH << 32) | FAR_EXPIRY])) == before
 
 
 def test_keeps_a_fixed_settlement_price(anvil: Any, door: Any, submit: Any, update: Any, now: int) -> None:
