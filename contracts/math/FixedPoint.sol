@@ -22,8 +22,12 @@ library FixedPoint {
     function ln(uint256 x) internal pure returns (int256) {
         if (x == 0 || x > uint256(type(int256).max)) revert LogarithmOfZero();
         unchecked {
-            // |lnWad| < 2**67: the shift cannot overflow. Adding half a unit and flooring rounds to nearest.
-            return ((FixedPointMathLib.lnWad(int256(x)) << (LN_BITS + 1)) / SWAD + 1) >> 1;
+            // |lnWad| < 2**67: the shift cannot overflow. Adding half a unit and flooring rounds to nearest; the division
+            // truncates, so it is floored by hand where the logarithm is negative.
+            int256 scaled = FixedPointMathLib.lnWad(int256(x)) << (LN_BITS + 1);
+            int256 halves = scaled / SWAD;
+            if (scaled % SWAD < 0) --halves;
+            return (halves + 1) >> 1;
         }
     }
 
