@@ -35,7 +35,7 @@ interface IInsuranceFund {
     function available(address member) external view returns (uint256);
 
     /// @notice Settlement tokens held, WAD.
-    function balance() external view returns (uint256);
+    function holdings() external view returns (uint256);
 
     /// @notice One unit of the settlement token, WAD.
     function unit() external view returns (uint256);

@@ -59,7 +59,7 @@ contract InsuranceFund is IInsuranceFund, ERC4626, AccessControl {
 
         m.level = uint128(_level(m) + amount); // at most drawLimit: `available`
         m.updatedAt = uint64(block.timestamp);
-        emit Drawn(msg.sender, account, amount, balance() - amount);
+        emit Drawn(msg.sender, account, amount, holdings() - amount);
         IERC20(asset()).safeTransfer(to, amount / unit);
     }
 
@@ -68,13 +68,13 @@ contract InsuranceFund is IInsuranceFund, ERC4626, AccessControl {
         Member storage m = _members[who];
         uint256 level = _level(m);
         uint256 room = level < m.drawLimit ? m.drawLimit - level : 0;
-        uint256 held = balance();
+        uint256 held = holdings();
         uint256 lower = room < held ? room : held;
         return lower - lower % unit;
     }
 
     /// @inheritdoc IInsuranceFund
-    function balance() public view returns (uint256) {
+    function holdings() public view returns (uint256) {
         return IERC20(asset()).balanceOf(address(this)) * unit;
     }
 
