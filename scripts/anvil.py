@@ -24,7 +24,7 @@ from typing import Any, Self
 
 from eth_account import Account
 
-__all__ = ["CHAIN_ID", "MNEMONIC", "Anvil", "AnvilError", "private_key"]
+__all__ = ["CHAIN_ID", "MNEMONIC", "ROOT", "Anvil", "AnvilError", "die_with_parent", "private_key"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -121,7 +121,7 @@ class Anvil:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one prctl call, takes no lock
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one prctl call, takes no lock
             )
         try:
             self.port = self._wait_for_port(self._process)
@@ -219,7 +219,7 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PR_SET_PDEATHSIG = 1
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """In the child: be killed when the parent ends, even by SIGKILL."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
