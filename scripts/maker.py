@@ -5,7 +5,7 @@
 `POST /quote {"instrument", "size", "account"}` on loopback (instrument: id; size: the asker's signed contracts, 1e18; account: the asker's)
 answers with the opposite order for exactly that size at mark -/+ the spread, good for ten seconds of chain time:
 
-    {"order": [the fields of IClearing.Order as decimal strings, booleans and addresses as they are], "signer", "signature", "price", "mark"}
+    {"order": [the fields of IClearing.Order: integers as decimal strings], "signer", "signature", "price", "mark"}
 
 409 with a reason where the trade would leave the maker without initial margin; 400 for a request that is none. The asker settles it with an
 order of its own (`Clearing.settle`). Integers are strings: JSON numbers lose digits beyond 2^53. Logs are JSON lines on stderr.
@@ -25,12 +25,13 @@ from typing import Any
 
 import structlog
 from requests.exceptions import RequestException
+from scripts.orders import Order, sign_order
 from web3 import HTTPProvider, Web3
 from web3.exceptions import Web3Exception
 
 from scripts.anvil import private_key
-from scripts.deployment import Deployment, DeploymentError, describe_revert, read_deployment
-from scripts.orders import Order, sign_order
+from scripts.deploy import DEPLOYMENT_FILE, Deployment
+from scripts.deployed import DeploymentError, contract, custom_error, read_deployment
 from scripts.roles import MAKER
 
 __all__ = ["Maker", "RefusedError", "main"]
@@ -54,8 +55,8 @@ class Maker:
     def __init__(self, web3: Web3, deployment: Deployment, account: int, key: str, spread: int) -> None:
         self._web3 = web3
         self._deployment = deployment
-        self._engine = deployment.contract(web3, "MarginEngine")
-        self._clearing = deployment.contract(web3, "Clearing")
+        self._engine = contract(web3, deployment, "MarginEngine")
+        self._clearing = contract(web3, deployment, "Clearing")
         self._account = account
         self._key = key
         self._spread = spread
@@ -124,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
             log.info("refused", instrument=instrument, size=size, account=account, reason=str(error))
             self._answer(409, {"error": str(error)})
         except (Web3Exception, RequestException) as error:
-            reason = describe_revert(error, self.server.deployment) or str(error)
+            reason = custom_error(error, self.server.deployment) or str(error)
             log.warning("no quote", instrument=instrument, size=size, account=account, reason=reason)
             self._answer(503, {"error": str(reason)})
         else:
@@ -145,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.maker", description="Quotes signed orders at mark -/+ a spread.")
-    parser.add_argument("--deployment", type=Path, default=Path("out/deployment.json"))
+    parser.add_argument("--deployment", type=Path, default=DEPLOYMENT_FILE)
     parser.add_argument("--rpc", default="http://127.0.0.1:8545", metavar="URL")
     parser.add_argument("--account", type=int, required=True, help="the maker's account in the ledger")
     parser.add_argument("--port", type=int, default=0, help="loopback port (default: any free one, see the log)")

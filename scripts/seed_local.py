@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eth_utils.crypto import keccak
+from scripts.orders import Order, sign_order
 
 from keeper.model.account import MarginMode
 from scripts.anvil import private_key
 from scripts.chain import Chain
-from scripts.deploy import DEPLOYMENT_FILE, SETTLEMENT, Deployment
-from scripts.orders import Order, sign_order
+from scripts.deploy import DEPLOYMENT_FILE, Deployment
 from scripts.roles import DEPLOYER, FIRST_TRADER, KEEPER, MAKER, address_of
 
 if TYPE_CHECKING:

@@ -5,11 +5,10 @@ Each trader is there for one thing that the waterfall must get right; `moral` sa
 
 from __future__ import annotations
 
-from scripts.demo.story import Leg, Story, Trader
-from scripts.market_path import CALM_VOL, OPENING_SPOTS, market_at
-
 from keeper.model.account import MarginMode
 from keeper.model.instrument import Instrument
+from scripts.demo.story import Leg, Story, Trader
+from scripts.market_path import CALM_VOL, OPENING_SPOTS, market_at
 
 __all__ = ["fall"]
 

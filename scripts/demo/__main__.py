@@ -1,0 +1,61 @@
+"""`make demo`: plays a story on a local chain, reports on it, and ends with one JSON line computed from the chain.
+
+    python -m scripts.demo                 KEEPER=off python -m scripts.demo (the control: must exit non-zero)
+
+Exit code 0 only if no account is left under-margined, no deficit unallocated and INV-LEDGER holds. Files and logs go to out/.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from rich.console import Console
+
+from scripts.anvil import ROOT
+from scripts.demo.evidence import failures, summarise, write_evidence
+from scripts.demo.fall import fall
+from scripts.demo.play import play
+from scripts.demo.report import Narrator
+from scripts.demo.world import World
+from scripts.processes import exit_on_sigterm
+
+FOLDER = ROOT / "out"
+INTERRUPTED = 130
+REPORT_WIDTH = 190  # where the output is no terminal
+
+
+def main() -> int:
+    exit_on_sigterm()
+    switch = os.environ.get("KEEPER", "on").lower()
+    if switch not in ("on", "off"):
+        sys.exit(f"KEEPER: expected on or off, got {switch!r}")
+    console = Console(highlight=False, soft_wrap=True) if sys.stdout.isatty() else Console(highlight=False, width=REPORT_WIDTH)
+    story = fall()
+    narrator = Narrator(console, story)
+    narrator.open()
+    narrator.progress("compile", "contracts")
+    _compile()
+    with World(story, FOLDER, with_keeper=switch == "on", progress=narrator.progress) as world:
+        narrator.enter(world)
+        evidence = play(world, on_step=narrator.step)
+    write_evidence(evidence, FOLDER / "evidence.json")
+    narrator.finish(evidence, story)
+    print(json.dumps(summarise(evidence)), flush=True)
+    return 1 if failures(evidence) else 0
+
+
+def _compile() -> None:
+    """In a process of its own: Brownie takes over logging and the working directory."""
+    run = subprocess.run([sys.executable, "-m", "scripts.artifacts"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if run.returncode:
+        sys.exit(f"the contracts do not compile:\n{run.stdout}{run.stderr}")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

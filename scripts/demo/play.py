@@ -1,0 +1,67 @@
+"""Plays a story: one market after the other, each until the chain is quiet again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from scripts.demo.events import EventReader, Record
+from scripts.demo.evidence import FULL_THRESHOLD, PARTIAL_THRESHOLD, Evidence, Risk, RiskReader, Step, gather
+from scripts.demo.world import World
+
+__all__ = ["play"]
+
+LOOK_EVERY_S = 0.15
+UNSAFE_TIMEOUT_S = 20.0  # while an account is below 1.00
+PARTIAL_TIMEOUT_S = 5.0  # while accounts are between 1.00 and 1.05: liquidation is allowed, not due
+
+
+def play(
+    world: World,
+    *,
+    on_step: Callable[[Step, list[Risk], list[Risk], list[Record]], None] = lambda *_: None,
+    before_step: Callable[[int], None] = lambda _: None,
+) -> Evidence:
+    """Evidence of the whole run. on_step is told the step, all risks right after its prices and when it was quiet, and its events;
+    before_step its index (1..) before the prices move."""
+    reader, events = RiskReader(world.chain, world.deployment), EventReader(world.chain, world.deployment)
+    steps: list[Step] = []
+    for index, market in enumerate(world.story.markets, 1):
+        before_step(index)
+        before = world.head()
+        block = world.publish(market)
+        after = reader.all(block)
+        started = time.monotonic()
+        settled, quiet = _wait(world, reader)
+        spots = {symbol: quoted["spot"] for symbol, quoted in market["underlyings"].items()}
+        step = Step(index, market["time"], spots, before, block, settled, round(time.monotonic() - started, 3))
+        steps.append(step)
+        on_step(step, after, quiet, events.read(before + 1, world.head()))
+    world.require_running()
+    return gather(
+        world.chain,
+        world.deployment,
+        world.story.name,
+        keeper=world.keeper is not None,
+        accounts={
+            **{name: party.account for name, party in world.traders.items()},
+            "maker": world.maker.account,
+            "keeper": world.keeper_account.account,
+        },
+        steps=steps,
+        blocks_file=world.blocks_file,
+    )
+
+
+def _wait(world: World, reader: RiskReader) -> tuple[bool, list[Risk]]:
+    """Until no account can be liquidated or time is up (at once without a keeper); whether none is left, and all risks."""
+    started = time.monotonic()
+    while True:
+        risks = reader.all(world.head())
+        lowest = min(risk.health for risk in risks)
+        waited = time.monotonic() - started
+        limit = UNSAFE_TIMEOUT_S if lowest < FULL_THRESHOLD else PARTIAL_TIMEOUT_S
+        if lowest >= PARTIAL_THRESHOLD or world.keeper is None or waited > limit:
+            return lowest >= PARTIAL_THRESHOLD, risks
+        world.require_running()
+        time.sleep(LOOK_EVERY_S)

@@ -1,0 +1,149 @@
+"""A story's world: a fresh chain with everything deployed, seeded and running. Leaving the `with` block ends every process."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from scripts.anvil import Anvil, private_key
+from scripts.chain import Chain
+from scripts.configure import configure, hand_over
+from scripts.demo.story import Story
+from scripts.deploy import Deployment, deploy
+from scripts.processes import Child
+from scripts.roles import DEPLOYER, FIRST_TRADER, KEEPER, address_of
+from scripts.seed_local import POLL_S, Party, seed
+
+__all__ = ["World", "WorldError"]
+
+PRICE_TIMEOUT_S = 20.0
+
+
+class WorldError(RuntimeError):
+    """The world did not do what the story needs; the message says what."""
+
+
+class World:
+    """folder: where files and logs go; with_keeper: False is the control that must fail. `progress` is told what is being set up."""
+
+    anvil: Anvil
+    chain: Chain
+    deployment: Deployment
+    maker: Party
+    keeper_account: Party
+    traders: dict[str, Party]
+    keeper: Child | None = None
+
+    def __init__(self, story: Story, folder: Path, *, with_keeper: bool, progress: Callable[[str, str], None] = lambda *_: None) -> None:
+        self.story = story
+        self.folder = folder
+        self.market_file = folder / "market.json"
+        self.blocks_file = folder / "blocks.csv"
+        self._with_keeper = with_keeper
+        self._progress = progress
+        self._stack = ExitStack()
+        self._children: list[Child] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self._set_up()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.close()
+
+    def show(self, market: Mapping[str, Any]) -> None:
+        """Puts a market before the publisher."""
+        partial = self.market_file.with_suffix(".partial")
+        partial.write_text(json.dumps(market))
+        partial.replace(self.market_file)
+
+    def publish(self, market: Mapping[str, Any]) -> int:
+        """Moves the chain to the market's time, shows it to the publisher, waits until the door has it; the block it came with."""
+        if self.anvil.time() < market["time"]:
+            self.anvil.set_time(market["time"])
+        self.show(market)
+        door = self.deployment.contract(self.chain, "PriceDoor")
+        wanted = {self.deployment.underlyings[symbol]: quoted["spot"] for symbol, quoted in market["underlyings"].items()}
+        deadline = time.monotonic() + PRICE_TIMEOUT_S
+        while time.monotonic() < deadline:
+            block = self.head()
+            stored = {u: door.functions.prices(u).call(block_identifier=block)[0] / 1e18 for u in wanted if self._has_price(u)}
+            if all(u in stored and abs(stored[u] - spot) <= 1e-9 * spot for u, spot in wanted.items()):
+                return block
+            self.require_running()
+            time.sleep(POLL_S)
+        raise WorldError(f"the publisher did not bring {wanted} on chain within {PRICE_TIMEOUT_S:.0f} s")
+
+    def head(self) -> int:
+        return int(self.chain.rpc("eth_blockNumber"), 16)
+
+    def require_running(self) -> None:
+        """Publisher, maker and observer must live; whether the keeper does is part of the story."""
+        for child in self._children:
+            child.require_running()
+
+    def keeper_environment(self) -> dict[str, str]:
+        """The keeper's settings (keeper/config.py)."""
+        return {
+            "KEEPER_RPC_URL": self.anvil.url,
+            "KEEPER_DEPLOYMENT": str(self.folder / "deployment.json"),
+            "KEEPER_DATABASE": str(self.folder / "keeper.sqlite"),
+            "KEEPER_ACCOUNT": str(self.keeper_account.account),
+            "KEEPER_PRIVATE_KEY": private_key(KEEPER),
+            "KEEPER_MAKER_URL": self.maker_url,
+            "KEEPER_UPDATES_URL": self.updates_url,
+        }
+
+    def _set_up(self) -> None:
+        story, folder = self.story, self.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for stale in ("keeper.sqlite*", "market.json", "blocks.csv", "*.log"):
+            for path in folder.glob(stale):
+                path.unlink()
+
+        accounts = FIRST_TRADER + len(story.traders)
+        self.anvil = self._stack.enter_context(Anvil(timestamp=story.genesis, accounts=accounts, log=folder / "anvil.log"))
+        self._progress("node", self.anvil.url)
+        self.chain = Chain(self.anvil.url)
+        deployer = address_of(DEPLOYER)
+        self.deployment = deploy(self.chain, deployer, lambda name: self._progress("deploy", name))
+        configure(self.chain, self.deployment, deployer, story.expiries)
+        hand_over(self.chain, self.deployment, deployer)
+        self.deployment.save(folder / "deployment.json")
+
+        # The observer first: a block it has not seen has no wall time.
+        self._run("observer", "scripts.demo.observer", "--rpc", self.anvil.ws_url, "--output", str(self.blocks_file))
+        common = ("--rpc", self.anvil.url, "--deployment", str(folder / "deployment.json"))
+        self.show(story.opening)
+        publisher = self._run("publisher", "scripts.publisher", *common, "--market", str(self.market_file))
+        self.updates_url = publisher["updates"]
+
+        self.maker, self.keeper_account, self.traders = seed(self.chain, self.deployment, story, lambda name: self._progress("seed", name))
+        maker = self._run("maker", "scripts.maker", *common, "--account", str(self.maker.account))
+        self.maker_url = maker["quote"]
+        if self._with_keeper:
+            self.keeper = Child("keeper", "keeper.cli", ["run"], folder / "keeper.log", self.keeper_environment())
+            self._stack.enter_context(self.keeper)
+            self._progress("start", "keeper")
+
+    def _run(self, name: str, module: str, *arguments: str) -> dict[str, Any]:
+        """Starts a process that must live as long as the world; what it says once it serves."""
+        child = Child(name, module, arguments, self.folder / f"{name}.log")
+        self._stack.enter_context(child)
+        self._children.append(child)
+        started = child.wait_for("started")
+        self._progress("start", name)
+        return started
+
+    def _has_price(self, underlying: int) -> bool:
+        door = self.deployment.contract(self.chain, "PriceDoor")
+        return bool(door.functions.read([underlying << 32]).call()[0])
