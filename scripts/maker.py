@@ -16,22 +16,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import signal
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import structlog
 from requests.exceptions import RequestException
-from scripts.orders import Order, sign_order
 from web3 import HTTPProvider, Web3
 from web3.exceptions import Web3Exception
 
 from scripts.anvil import private_key
 from scripts.deploy import DEPLOYMENT_FILE, Deployment
 from scripts.deployed import DeploymentError, contract, custom_error, read_deployment
+from scripts.orders import Order, sign_order
 from scripts.roles import MAKER
 
 __all__ = ["Maker", "RefusedError", "main"]
@@ -60,7 +60,6 @@ class Maker:
         self._account = account
         self._key = key
         self._spread = spread
-        self._nonces = count(1)
 
     def quote(self, instrument: int, size: int, account: int) -> dict[str, Any]:
         """The opposite of the asker's `size` at its price. Raises RefusedError, web3's and requests' errors."""
@@ -81,7 +80,7 @@ class Maker:
             limit_price=price,
             fee_cap=FEE_CAP,
             expiry=now + QUOTE_SECONDS,
-            nonce=next(self._nonces),
+            nonce=secrets.randbits(63),
         )
         signed = sign_order(order, self._key, self._deployment.chain_id, self._clearing.address)
         return {

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import time
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eth_utils.crypto import keccak
-from scripts.orders import Order, sign_order
 
 from keeper.model.account import MarginMode
 from scripts.anvil import private_key
 from scripts.chain import Chain
 from scripts.deploy import DEPLOYMENT_FILE, Deployment
+from scripts.orders import Order, sign_order
 from scripts.roles import DEPLOYER, FIRST_TRADER, KEEPER, MAKER, address_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ FRESH_SECONDS = 3  # a block is a second: leaves room inside MAX_ACTION_AGE
 FRESH_TIMEOUT_S = 20.0
 POLL_S = 0.01
 _ACCOUNT_OPENED = "0x" + keccak(text="AccountOpened(uint64,address,uint8)").hex()
-_nonces = count(time.time_ns())
 
 
 class SeedError(RuntimeError):
@@ -112,7 +111,7 @@ def trade(chain: Chain, deployment: Deployment, buyer: Party, seller: Party, ins
             limit_price=price,
             fee_cap=FEE_CAP,
             expiry=expiry,
-            nonce=next(_nonces),
+            nonce=secrets.randbits(63),
         )
         return sign_order(order, private_key(party.index), deployment.chain_id, clearing.address).as_tuple()
 

@@ -58,7 +58,7 @@ class Risk:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A market of the story. before: last block with the old prices; block: the first with the new ones; seconds: until the chain was quiet."""
+    """A market of the story. before: last block with old prices; block: the first with the new ones; seconds: until the chain was quiet."""
 
     index: int
     time: int

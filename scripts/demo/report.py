@@ -1,4 +1,4 @@
-"""The demo on a terminal: progress while it runs, then who was called, flagged, liquidated, at what health and price, what it cost, how fast."""
+"""The demo on a terminal: progress, then who was called, flagged, liquidated, at what health and price, what it cost, how fast."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Narrator:
     def open(self) -> None:
         self._console.print(f"[bold]DPRE: {escape(self._story.title)}[/bold]")
         self._console.print(
-            f"{len(self._story.traders)} traders in three margin modes; every deposit, trade, liquidation is a contract call on a local chain."
+            f"{len(self._story.traders)} traders in three margin modes; every deposit, trade and liquidation is a contract call."
         )
 
     def progress(self, stage: str, what: str) -> None:
@@ -211,7 +211,8 @@ class Narrator:
         left = [risk for risk in evidence.risks[evidence.last_block] if risk.health < FULL_THRESHOLD]
         for risk in left:
             self._console.print(
-                f"[bold red]LEFT UNDER-MARGINED: {self._name(risk.account)}: health {_health(risk.health)}, equity {risk.equity / WAD:,.2f}, "
+                f"[bold red]LEFT UNDER-MARGINED: {self._name(risk.account)}: "
+                f"health {_health(risk.health)}, equity {risk.equity / WAD:,.2f}, "
                 f"maintenance margin {risk.maintenance / WAD:,.2f}[/bold red]"
             )
         for failure in found:
@@ -236,7 +237,8 @@ class Narrator:
     def _conversion(self, record: Record) -> str:
         a = record["args"]
         return (
-            f"[cyan]collateral[/cyan] {self._name(a['account'])}: {a['quantity'] / WAD:,.4f} sold out of a debt for {a['paid'] / WAD:,.2f}, "
+            f"[cyan]collateral[/cyan] {self._name(a['account'])}: {a['quantity'] / WAD:,.4f} sold out of a debt for "
+            f"{a['paid'] / WAD:,.2f}, "
             f"oracle price {a['price'] / WAD:,.2f}"
         )
 
