@@ -120,10 +120,11 @@ def deploy(chain: Chain, deployer: str, progress: Callable[[str], None] = lambda
     for name, arguments in _constructors().items():
         try:
             artifact = load(name)
-        except ArtifactError:
+            constructor = arguments(addresses.__getitem__, deployer)
+        except (ArtifactError, KeyError):
             continue
         progress(name)
-        found, _ = chain.deploy(artifact.abi, artifact.bytecode, arguments(addresses.__getitem__, deployer), deployer)
+        found, _ = chain.deploy(artifact.abi, artifact.bytecode, constructor, deployer)
         addresses[name] = found.address
         contracts[name] = {"address": found.address, "abi": artifact.abi}
     deployment = Deployment(chain.chain_id, first_block, contracts, tokens)

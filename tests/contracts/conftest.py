@@ -2,9 +2,11 @@
 
 Contracts are Brownie's (`ledger`, `clearing`, ...); set-up goes through the project's own scripts. What a test does is undone after it.
 
-    def test_deposit_is_credited(clearing, ledger, alice, open_account):
-        account = open_account(alice, CROSS, usdc=10_000)
-        assert ledger.cash(account) == 10_000 * WAD
+    def test_buyer_holds_what_he_bought(publish, ledger, alice, bob, account_of, trade_at_mark):
+        long, short = account_of(alice, MarginMode.CROSS, usdc=10_000), account_of(bob, MarginMode.PORTFOLIO, usdc=10_000, weth=1)
+        publish()
+        trade_at_mark(long, short, Instrument.perp(0), 2)
+        assert ledger.positionSize(long.account, Instrument.perp(0).pack()) == 2 * WAD
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from keeper.model import Instrument, MarginMode
 from scripts.anvil import Anvil, private_key
 from scripts.chain import Chain
 from scripts.configure import configure, default_expiries, hand_over
@@ -30,8 +33,8 @@ from scripts.roles import (
     PUBLISHER_SIGNERS,
     address_of,
 )
+from scripts.seed_local import Party, fund_account, mark, open_account, to_wad, trade
 
-ISOLATED, CROSS, PORTFOLIO = range(3)
 WAD = 10**18
 
 
@@ -147,6 +150,34 @@ def publish(
         return market
 
     return submit
+
+
+@pytest.fixture
+def account_of(chain: Chain, deployment: Deployment) -> Callable[..., Party]:
+    """Opens a funded account: account_of(alice, MarginMode.CROSS, usdc=10_000, weth=2) in whole tokens. `.account` is its number."""
+
+    def build(owner: Any, mode: MarginMode, *, usdc: float = 0.0, weth: float = 0.0) -> Party:
+        index = next(i for i in range(FIRST_TRADER + 10) if address_of(i) == owner.address)
+        party = open_account(chain, deployment, index, mode)
+        fund_account(chain, deployment, party, usdc=usdc, weth=weth)
+        return party
+
+    return build
+
+
+@pytest.fixture
+def trade_at_mark(chain: Chain, deployment: Deployment) -> Callable[..., int]:
+    """trade_at_mark(buyer, seller, instrument, size) between parties of `account_of`, size in whole contracts; the price, 1e18.
+
+    price=... (USD) trades there instead. Publish before: prices must be of the last seconds. Raises TransactionFailedError.
+    """
+
+    def settle(buyer: Party, seller: Party, instrument: Instrument, size: float, price: float | None = None) -> int:
+        units = mark(chain, deployment, instrument.pack()) if price is None else to_wad(price)
+        trade(chain, deployment, buyer, seller, instrument.pack(), to_wad(size), units)
+        return units
+
+    return settle
 
 
 @pytest.fixture
