@@ -50,19 +50,32 @@ def fold(state: State, events: Iterable[Event], token_names: dict[str, str] | No
 
 
 class _Draft:
-    """A state being changed."""
+    """A state being changed. `accounts` and `expiries`, which grow large, are copied at the first write to them: a batch
+    that does not touch them leaves the very same mapping, which tells readers that nothing changed."""
 
     def __init__(self, state: State, token_names: dict[str, str]) -> None:
         self.state = state
-        self.accounts = dict(state.accounts)
         self.operators = dict(state.operators)
         self.spots = dict(state.spots)
-        self.expiries = dict(state.expiries)
         self.table = state.table
         self.clocks = dict(state.clocks)
         self.symbols = dict(state.symbols)
         self.tokens = dict(state.tokens)
         self.token_names = token_names
+        self._accounts: dict[int, Account] | None = None
+        self._expiries: dict[tuple[int, int], Expiry] | None = None
+
+    @property
+    def accounts(self) -> dict[int, Account]:
+        if self._accounts is None:
+            self._accounts = dict(self.state.accounts)
+        return self._accounts
+
+    @property
+    def expiries(self) -> dict[tuple[int, int], Expiry]:
+        if self._expiries is None:
+            self._expiries = dict(self.state.expiries)
+        return self._expiries
 
     def account(self, event: AccountOpened | CashChanged | CollateralChanged | PositionChanged) -> Account:
         try:
@@ -71,7 +84,16 @@ class _Draft:
             raise EventError(f"{type(event).__name__} of account {event.account} in block {event.block}: it was never opened") from None
 
     def finish(self) -> State:
-        return State(self.accounts, self.operators, self.spots, self.expiries, self.table, self.clocks, self.symbols, self.tokens)
+        return State(
+            self.state.accounts if self._accounts is None else self._accounts,
+            self.operators,
+            self.spots,
+            self.state.expiries if self._expiries is None else self._expiries,
+            self.table,
+            self.clocks,
+            self.symbols,
+            self.tokens,
+        )
 
 
 def _opened(draft: _Draft, event: AccountOpened) -> None:

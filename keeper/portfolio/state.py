@@ -81,7 +81,9 @@ class State:
 
     def __post_init__(self) -> None:
         for name in ("accounts", "operators", "spots", "expiries", "clocks", "symbols", "tokens"):
-            object.__setattr__(self, name, MappingProxyType(getattr(self, name)))
+            mapping = getattr(self, name)
+            if not isinstance(mapping, MappingProxyType):
+                object.__setattr__(self, name, MappingProxyType(mapping))
 
     def market(self, time: int) -> Market:
         """The market at `time` (a block's). Expiries without a spot of their underlying are left out, as the engine could

@@ -1,0 +1,62 @@
+"""What the keeper intends to do, before the contract was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keeper.margin import Witness
+from keeper.model import Instrument, Wad
+from keeper.monitoring import Tier
+
+__all__ = ["Conversion", "Cover", "Flag", "Liquidation", "Plan", "PlannedLeg"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLeg:
+    """size: signed like the position, at most as large."""
+
+    instrument: Instrument
+    size: Wad
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidation:
+    """Legs of `account` to the keeper. payment, health_after, turnover: expected, USD; profit: payment less what the
+    inventory will cost to work down and gas."""
+
+    account: int
+    tier: Tier
+    legs: tuple[PlannedLeg, ...]
+    witness: Witness
+    payment: float
+    health_after: float
+    turnover: float
+    profit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Starts the account's Dutch clock where nothing else is possible."""
+
+    account: int
+    witness: Witness
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """Buys `quantity` of collateral `index` out of the account's debt for at most `limit` USD."""
+
+    account: int
+    index: int
+    quantity: Wad
+    limit: Wad
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """The fund pays what an account without positions and collateral owes."""
+
+    account: int
+
+
+Plan = Liquidation | Flag | Conversion | Cover

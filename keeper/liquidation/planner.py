@@ -1,0 +1,256 @@
+"""Which legs, how much: the least turnover that brings an account to its target health, inside the contract's limits.
+
+Candidates are sets of legs that a hedged book may lose without being left naked: each leg alone, all legs of an expiry, of
+an underlying, of the account, and the sets that a greedy choice by health gained per turnover builds. Each candidate is
+scaled to the smallest share that reaches the target (found for all candidates at once); the cheapest wins. Closing
+everything in proportion keeps every hedge and is always among them, so no account stays for want of a clever set.
+
+These are float64 estimates. The contract is asked before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.errors import MarketError
+from keeper.liquidation.plan import Conversion, Cover, Flag, Liquidation, Plan, PlannedLeg
+from keeper.liquidation.trials import Trials, Verdicts
+from keeper.margin import Leg, what_if, witness
+from keeper.model import WAD, Account, Instrument, Wad
+from keeper.monitoring import Assessment, Finding, Tier
+from keeper.portfolio import Rules
+
+__all__ = ["Costs", "Planner"]
+
+Floats = NDArray[np.float64]
+
+_BELOW_TARGET = 0.005
+"""How far below the target health a plan aims: room for the price to move until inclusion."""
+_SPARE = 0.01
+"""Share of the close factor kept free, for the same reason."""
+_SCALES = np.linspace(1.0 / 16.0, 1.0, 16)
+_BISECTIONS = 10
+_GREEDY_STEPS = 6
+_OWN_SCALES = (1.0, 0.5, 0.25, 0.1, 0.04)
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """unwind_rate: share of notional that working inventory down costs (spread and fees); gas: USD per liquidation;
+    minimum_profit: USD, None where solvency comes first whatever it costs."""
+
+    unwind_rate: float
+    gas: float
+    minimum_profit: float | None
+
+
+class Planner:
+    """Plans of one round: what earlier plans of the round add to the keeper's own book counts against later ones."""
+
+    def __init__(self, assessment: Assessment, own_account: int, costs: Costs) -> None:
+        self._assessment = assessment
+        self._own_account = own_account
+        self._own_row = assessment.book.row(own_account)
+        self._costs = costs
+        self._taken: list[Leg] = []
+        self._paid = 0.0
+
+    def plan(self, finding: Finding) -> Plan | None:
+        """None where nothing can be done now (the keeper's own margin is used up, a debt without collateral stands behind
+        open positions)."""
+        account = self._assessment.state.accounts[finding.account]
+        if finding.tier in (Tier.DEBT, Tier.RESIDUE):
+            return self._convert_or_cover(account)
+        trials = Trials(self._assessment, finding.row)
+        proof = witness(self._assessment.result, finding.row)
+        rules = self._assessment.rules
+        discount = self._discount(finding)
+        if finding.tier is Tier.BANKRUPT or trials.maintenance < rules.small_account:
+            chosen = np.ones(len(trials.sizes))
+        else:
+            chosen = _cheapest(trials, finding.tier, discount, rules)
+        fitted = self._fit(trials, chosen, account)
+        if fitted is None:
+            return Flag(account.id, proof) if finding.tier is not Tier.PARTIAL and self._needs_flag(account.id) else None
+        legs, fractions = fitted
+        verdict = trials.close(fractions[None, :], discount, rules)
+        turnover = float(verdict.turnover[0])
+        payment = float(verdict.payment[0])
+        if finding.tier is Tier.BANKRUPT:
+            payment = min(rules.bankrupt_reward * turnover, rules.liquidation_fee * float(verdict.release[0]))
+        profit = payment - self._costs.unwind_rate * turnover - self._costs.gas
+        if self._costs.minimum_profit is not None and profit < self._costs.minimum_profit:
+            return None
+        return Liquidation(account.id, finding.tier, legs, proof, payment, float(verdict.health[0]), turnover, profit)
+
+    def shrink(self, plan: Liquidation, share: float) -> Liquidation:
+        """The same legs, `share` of each (0..1)."""
+        legs = tuple(PlannedLeg(leg.instrument, Wad(_truncated(leg.size.raw, share))) for leg in plan.legs)
+        return Liquidation(
+            account=plan.account,
+            tier=plan.tier,
+            legs=tuple(leg for leg in legs if leg.size),
+            witness=plan.witness,
+            payment=plan.payment * share,
+            health_after=plan.health_after,
+            turnover=plan.turnover * share,
+            profit=plan.profit * share,
+        )
+
+    def accept(self, plan: Plan) -> None:
+        """The plan was sent: its legs are the keeper's from now on, as far as later plans are concerned."""
+        if isinstance(plan, Liquidation):
+            self._taken += [Leg(leg.instrument, leg.size.to_float()) for leg in plan.legs]
+            self._paid += plan.payment
+        elif isinstance(plan, Conversion):
+            self._paid -= plan.limit.to_float()
+
+    # --- liquidations ---
+
+    def _discount(self, finding: Finding) -> float:
+        """As the Dutch clock stands; the exact one comes back from the contract."""
+        rules, state = self._assessment.rules, self._assessment.state
+        if finding.tier is Tier.PARTIAL:
+            return rules.partial_discount
+        started = state.clocks.get(finding.account)
+        elapsed = 0.0 if started is None else max(0.0, self._assessment.block.time - started)
+        if elapsed > rules.clock_resume:
+            elapsed = 0.0
+        share = min(1.0, elapsed / rules.dutch_duration)
+        return rules.dutch_discount_start + (rules.dutch_discount_max - rules.dutch_discount_start) * share
+
+    def _needs_flag(self, account: int) -> bool:
+        started = self._assessment.state.clocks.get(account)
+        return started is None or self._assessment.block.time - started > self._assessment.rules.clock_expiry
+
+    def _fit(self, trials: Trials, fractions: Floats, account: Account) -> tuple[tuple[PlannedLeg, ...], Floats] | None:
+        """The largest share of `fractions` that the keeper's own account can take on, as exact legs."""
+        for share in _OWN_SCALES:
+            scaled = fractions * share
+            legs = []
+            for instrument, fraction in zip(trials.instruments, scaled.tolist(), strict=True):
+                size = _truncated(account.positions[instrument].size.raw, fraction)
+                if size:
+                    legs.append(PlannedLeg(instrument, Wad(size)))
+            if legs and self._bears(legs):
+                return tuple(legs), scaled
+        return None
+
+    def _bears(self, legs: Sequence[PlannedLeg]) -> bool:
+        moved = _netted([*self._taken, *(Leg(leg.instrument, leg.size.to_float()) for leg in legs)])
+        assessment = self._assessment
+        if not moved:
+            return True
+        outcome = what_if(assessment.book, self._own_row, moved, assessment.market, assessment.parameters, self._paid)
+        return float(outcome.after.free_initial[0]) >= 0.0
+
+    # --- debts ---
+
+    def _convert_or_cover(self, account: Account) -> Plan | None:
+        state, rules = self._assessment.state, self._assessment.rules
+        debt = -account.cash.raw
+        if debt <= 0:
+            return None
+        indices = {name: index for index, name in state.tokens.items()}
+        held = [(indices[token], quantity) for token, quantity in account.collateral.items() if quantity]
+        if not held:
+            return None if account.positions else Cover(account.id)
+        index, quantity = max(held, key=lambda item: item[1].raw)
+        feed = state.spots.get(state.table.price_underlying(index))
+        if feed is None:
+            raise MarketError(f"expected a price of collateral {index}, none was published")
+        # As much as the debt asks for at the lowest discount; a larger discount only makes it cheaper.
+        price = feed.spot * (1.0 - rules.conversion_discount_start) / WAD
+        affordable = self._own_cash() / price if price > 0.0 else 0.0
+        amount = min(quantity.raw, int(debt / price), int(max(0.0, affordable) * WAD))
+        if amount <= 0:
+            return None
+        limit = Wad.from_float(amount / WAD * price * (1.0 + 1e-9))
+        return Conversion(account.id, index, Wad(amount), limit)
+
+    def _own_cash(self) -> float:
+        """What the keeper can spend on collateral: its cash, and no more than its free initial margin."""
+        result, row = self._assessment.result, self._own_row
+        return min(float(result.book.cash[row]), float(result.free_initial[row])) + self._paid
+
+
+def _cheapest(trials: Trials, tier: Tier, discount: float, rules: Rules) -> Floats:
+    """Fractions [n] of the best candidate."""
+    aim = rules.target_health - _BELOW_TARGET
+    least = trials.maintenance * (1.0 - rules.close_factor * (1.0 - _SPARE)) if tier is Tier.PARTIAL else 0.0
+
+    def allowed(verdicts: Verdicts) -> NDArray[np.bool_]:
+        """Within the contract's limits: something is released, neither too much nor dust is left."""
+        healthy = np.where(verdicts.nothing_else, verdicts.free <= rules.small_reward, verdicts.health <= aim)
+        stays = verdicts.maintenance >= max(least, 2.0 * rules.small_reward)
+        return np.asarray((verdicts.release > 1e-6) & healthy & stays)
+
+    candidates = _candidates(trials, discount, rules)
+    count = len(candidates)
+    grid = (_SCALES[None, :, None] * candidates[:, None, :]).reshape(-1, len(trials.sizes))
+    ok = allowed(trials.close(grid, discount, rules)).reshape(count, len(_SCALES))
+    # Health rises with the share, up to where the limits bite: the last share allowed in a row from the start, then
+    # bisection to the limit itself.
+    streak = np.argmin(np.concatenate([ok, np.zeros((count, 1), dtype=np.bool_)], axis=1), axis=1)
+    low = np.where(streak > 0, _SCALES[np.maximum(streak - 1, 0)], 0.0)
+    high = np.where(streak < len(_SCALES), _SCALES[np.minimum(streak, len(_SCALES) - 1)], 1.0)
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (low + high)
+        inside = allowed(trials.close(middle[:, None] * candidates, discount, rules))
+        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+    final = trials.close(low[:, None] * candidates, discount, rules)
+    usable = allowed(final)
+    if not usable.any():
+        # Nothing improves within the limits in float64: a tenth of everything, and the contract decides.
+        return np.full(len(trials.sizes), 0.1)
+    # Reached: as healthy as the limits allow (the aim, or the close factor used up).
+    goal = min(aim, float(final.health[usable].max())) - 0.01
+    reached = usable & (final.health >= goal)
+    best = int(np.flatnonzero(reached)[np.argmin(final.turnover[reached])])
+    return np.asarray(low[best] * candidates[best])
+
+
+def _candidates(trials: Trials, discount: float, rules: Rules) -> Floats:
+    """Distinct 0/1 rows [K, n]."""
+    count = len(trials.sizes)
+    rows = [np.ones(count), *np.eye(count)]
+    underlyings = np.array([instrument.underlying for instrument in trials.instruments])
+    expiries = np.array([instrument.expiry for instrument in trials.instruments])
+    rows += [(underlyings == u).astype(float) for u in np.unique(underlyings)]
+    rows += [((underlyings == u) & (expiries == e)).astype(float) for u in np.unique(underlyings) for e in np.unique(expiries)]
+    chosen = np.zeros(count)
+    for _ in range(min(_GREEDY_STEPS, count - 1)):
+        # One leg more: which one gains the most health-relevant surplus per turnover?
+        open_legs = np.flatnonzero(chosen == 0.0)
+        trial = np.repeat(chosen[None, :], len(open_legs), axis=0)
+        trial[np.arange(len(open_legs)), open_legs] = 1.0
+        verdicts = trials.close(trial, discount, rules)
+        gain = np.where(np.isfinite(verdicts.health), verdicts.release - verdicts.payment - verdicts.fee, 0.0)
+        chosen = trial[int(np.argmax(gain / np.maximum(verdicts.turnover, 1e-9)))]
+        rows.append(chosen)
+    kept = np.unique(np.array(rows), axis=0)
+    return np.asarray(kept[kept.any(axis=1)])
+
+
+def _truncated(size: int, fraction: float) -> int:
+    """`fraction` of a signed size, towards zero; all of it from 1 on."""
+    if fraction >= 1.0:
+        return size
+    part = abs(size) * int(fraction * WAD) // WAD
+    return part if size > 0 else -part
+
+
+def _netted(legs: Sequence[Leg]) -> list[Leg]:
+    total: dict[Instrument, Leg] = {}
+    for leg in legs:
+        known = total.get(leg.instrument)
+        size = leg.size + (known.size if known is not None else 0.0)
+        if size:
+            total[leg.instrument] = Leg(leg.instrument, size)
+        else:
+            total.pop(leg.instrument, None)
+    return list(total.values())

@@ -1,0 +1,96 @@
+"""One account under many alternative closings at once: the margin kernel sees each as an account of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.margin import Book, margin
+from keeper.model import Instrument
+from keeper.monitoring import Assessment
+from keeper.portfolio import Rules
+from keeper.pricing import price_table
+
+__all__ = ["Trials", "Verdicts"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What K closings do, all [K], USD: maintenance after; release (before - after); payment and fee; health after both;
+    turnover: sum of |closed size| x spot; free: margin equity beyond the paid-up long options; nothing_else: only those
+    options are left."""
+
+    maintenance: Floats
+    release: Floats
+    payment: Floats
+    fee: Floats
+    health: Floats
+    turnover: Floats
+    free: Floats
+    nothing_else: NDArray[np.bool_]
+
+
+class Trials:
+    """The account in `row` of an assessment. instruments and sizes [n]: its positions; marks and spots [n] USD.
+
+    Rules of contracts/waterfall/ProvenRelease.sol: payment = discount x release, fee = rate x release, both scaled down to
+    max(0, equity) x release / before.
+    """
+
+    def __init__(self, assessment: Assessment, row: int) -> None:
+        self._assessment = assessment
+        self._alone = assessment.book.select([row])
+        self._priced = price_table(self._alone.table, assessment.market, assessment.parameters)
+        book = self._alone
+        self.instruments: tuple[Instrument, ...] = tuple(book.table.instruments[i] for i in book.instrument)
+        self.sizes: Floats = book.size
+        self.marks: Floats = self._priced.value[book.instrument]
+        self.spots: Floats = self._priced.quotes.spot[self._priced.quotes.underlying_row][book.instrument]
+        result = margin(book, assessment.market, assessment.parameters, self._priced)
+        self.maintenance = float(result.maintenance[0])
+        self.equity = float(result.equity[0])
+        self.health = float(result.health[0])
+
+    def close(self, fractions: Floats, discount: float, rules: Rules) -> Verdicts:
+        """fractions [K, n] of 0..1: the share of each position that is taken at mark. discount: share of the release."""
+        book, count = self._alone, len(fractions)
+        left = 1.0 - fractions
+        left[fractions >= 1.0] = 0.0
+        realised = (fractions * (self.sizes * self.marks - book.cost)).sum(axis=1)
+        owners = np.repeat(np.arange(count), len(self.sizes))
+        trial = Book.from_arrays(
+            book.table,
+            self._assessment.parameters,
+            account_id=np.arange(count),
+            mode=np.full(count, book.mode[0]),
+            cash=book.cash[0] + realised,
+            collateral=np.repeat(book.collateral, count, axis=0),
+            position_account=owners,
+            position_instrument=np.tile(book.instrument.astype(np.int64), count),
+            size=(left * self.sizes).ravel(),
+            cost=(left * book.cost).ravel(),
+        )
+        result = margin(trial, self._assessment.market, self._assessment.parameters, self._priced)
+        release = np.maximum(0.0, self.maintenance - result.maintenance)
+        payment, fee = discount * release, rules.liquidation_fee * release
+        bound = max(0.0, self.equity) * release / self.maintenance if self.maintenance > 0.0 else np.zeros(count)
+        scale = np.minimum(1.0, np.divide(bound, payment + fee, out=np.ones(count), where=payment + fee > 0.0))
+        payment, fee = payment * scale, fee * scale
+        free = result.margin_equity_maintenance - payment - fee - result.long_options
+        binding = result.maintenance - result.long_options
+        some = binding > 1e-12 * np.maximum(1.0, result.maintenance)
+        unbounded = np.where(free >= 0.0, np.inf, -np.inf)
+        return Verdicts(
+            maintenance=result.maintenance,
+            release=release,
+            payment=payment,
+            fee=fee,
+            health=np.where(some, free / np.where(some, binding, 1.0), unbounded),
+            turnover=(fractions * np.abs(self.sizes) * self.spots).sum(axis=1),
+            free=free,
+            nothing_else=~some,
+        )

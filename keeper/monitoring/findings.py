@@ -1,0 +1,77 @@
+"""What needs doing, most urgent first: under-margined accounts by tier, debts, residues."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from keeper.monitoring.health import Assessment
+from keeper.portfolio import HOUSE
+
+__all__ = ["Finding", "Tier", "find"]
+
+
+class Tier(IntEnum):
+    """PARTIAL to BANKRUPT are the contract's tiers; the other two are no liquidations."""
+
+    DEBT = 0
+    """Cash below the debt cap (below zero without positions) while margin stands: collateral can be converted."""
+    PARTIAL = 1
+    FULL = 2
+    BANKRUPT = 3
+    RESIDUE = 4
+    """Negative equity and no positions: collateral is converted, the rest covered by the fund."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """account: id; row: in the assessment's book; health, equity and shortfall (maintenance - margin equity) in USD;
+    urgency: what the insurance fund stands to lose in the account's worst scenario if nobody acts, USD."""
+
+    account: int
+    row: int
+    tier: Tier
+    health: float
+    equity: float
+    shortfall: float
+    urgency: float
+
+
+def find(assessment: Assessment, exclude: frozenset[int] = frozenset()) -> list[Finding]:
+    """Findings of all accounts but the house and `exclude` (the keeper's own), by falling urgency."""
+    result, rules = assessment.result, assessment.rules
+    book = result.book
+    found = []
+    # Without positions any debt may be converted; what is less than a millionth of a dollar no token unit can express.
+    debt_cap = np.where(result.gross_notional > 0.0, rules.debt_cap, 1e-6)
+    exposed = (result.health < rules.partial_threshold) | (result.equity < -1e-6) | (book.cash < -debt_cap)
+    for row in np.flatnonzero(exposed):
+        account = int(book.account_id[row])
+        if account == HOUSE or account in exclude:
+            continue
+        health, equity, notional = float(result.health[row]), float(result.equity[row]), float(result.gross_notional[row])
+        tier = _tier(health, equity, notional, rules.full_threshold, rules.partial_threshold)
+        found.append(
+            Finding(
+                account=account,
+                row=int(row),
+                tier=tier,
+                health=health,
+                equity=equity,
+                shortfall=float(result.shortfall[row]),
+                urgency=float(result.initial[row]) - equity,
+            )
+        )
+    return sorted(found, key=lambda finding: (-finding.urgency, finding.account))
+
+
+def _tier(health: float, equity: float, notional: float, full: float, partial: float) -> Tier:
+    if notional == 0.0:
+        return Tier.RESIDUE if equity < 0.0 else Tier.DEBT
+    if equity < 0.0:
+        return Tier.BANKRUPT
+    if health < full:
+        return Tier.FULL
+    return Tier.PARTIAL if health < partial else Tier.DEBT
