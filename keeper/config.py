@@ -53,8 +53,11 @@ class Config(BaseSettings):
     gas_limit: int = Field(15_000_000, ge=100_000, description="gas offered to one transaction")
     actions_per_round: int = Field(16, ge=1, description="liquidations sent at once, most urgent first")
     retry_after: _Seconds = Field(1.0, description="seconds until an account whose plan was refused is tried again")
-    minimum_profit: float = Field(-10.0, description="USD that a liquidation must bring after discounts; < 0: solvency first")
-    inventory_tolerance: float = Field(100.0, ge=0.0, description="USD notional of inventory that may stay")
+    minimum_profit: float | None = Field(None, description="USD that a liquidation must bring; unset: solvency first")
+    unwind_rate: float = Field(0.0013, ge=0.0, description="share of notional that working inventory down costs (spread, fees)")
+    gas_cost: float = Field(1.0, ge=0.0, description="USD of gas per liquidation, for the estimate of profit")
+    inventory_tolerance: float = Field(100.0, ge=0.0, description="USD notional per instrument that may stay")
+    inventory_spread: float = Field(0.02, gt=0.0, description="share of the mark that a maker's price may be away from it")
     reconcile_every: _Seconds = Field(30.0, description="seconds between comparisons of the fold with the contracts")
 
     @model_validator(mode="after")

@@ -15,7 +15,8 @@
         EventError          a log that no declared event explains, or that cannot follow the state
         StoreError          the keeper's database belongs to another deployment or is damaged
         ChainError          the node cannot be reached or answered with an error
-            RevertError     a contract refused a call; carries its decoded error
+            UnreachableError  no usable answer came: whether a request had an effect is unknown
+            RevertError       a contract refused a call; carries its decoded error
         ExecutionError      a transaction or order that could not be made, sent or included
 
 All but `KeeperError` itself that report bad values are `ValueError`s too. Messages say what was expected and what came.
@@ -38,6 +39,7 @@ __all__ = [
     "SimulationError",
     "StoreError",
     "UnitError",
+    "UnreachableError",
     "WitnessError",
 ]
 
@@ -100,6 +102,10 @@ class StoreError(KeeperError):
 
 class ChainError(KeeperError):
     """The node cannot be reached, or answered a request with an error. Retrying later may help."""
+
+
+class UnreachableError(ChainError):
+    """No usable answer came from the node: whether the request had an effect is unknown."""
 
 
 class RevertError(ChainError):

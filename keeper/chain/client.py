@@ -12,7 +12,7 @@ from web3.types import RPCEndpoint
 
 from keeper.chain.contract import Errors
 from keeper.chain.port import Block, Fees, Log, Receipt
-from keeper.errors import ChainError
+from keeper.errors import ChainError, UnreachableError
 
 __all__ = ["NodeClient"]
 
@@ -94,7 +94,7 @@ class NodeClient:
         try:
             answer = self._provider.make_request(RPCEndpoint(method), parameters)
         except (RequestException, Web3Exception, ValueError) as error:
-            raise ChainError(f"{method}: no usable answer from the node ({type(error).__name__}: {error})") from error
+            raise UnreachableError(f"{method}: no usable answer from the node ({type(error).__name__}: {error})") from error
         failure: Any = answer.get("error")
         if failure is not None:
             if isinstance(failure, dict):

@@ -15,7 +15,7 @@ from hexbytes import HexBytes
 from web3 import Web3
 
 from keeper.chain.port import Block, Fees, Log, Receipt
-from keeper.errors import ChainError
+from keeper.errors import ChainError, UnreachableError
 
 __all__ = ["MemoryChain", "PendingTransaction"]
 
@@ -188,4 +188,4 @@ class MemoryChain:
 
     def _reach(self) -> None:
         if not self.reachable:
-            raise ChainError("the node cannot be reached")
+            raise UnreachableError("the node cannot be reached")

@@ -37,10 +37,10 @@ class Store:
         if isinstance(path, Path):
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            # The keeper's loop is the only user of the connection; receipts and API threads get their own.
+            # The keeper's loop is the only user of the connection.
             self.connection = sqlite3.connect(str(path), isolation_level=None, timeout=5.0)
             self.connection.execute("PRAGMA journal_mode = WAL")
-            # WAL with NORMAL survives a crash of the process; the journal of transactions asks for FULL where it matters.
+            # WAL with NORMAL survives a crash of the process. What a power cut may take of the end, the chain still knows.
             self.connection.execute("PRAGMA synchronous = NORMAL")
             self.connection.executescript(_SCHEMA)
             known = self._meta("fingerprint")
@@ -50,6 +50,18 @@ class Store:
             self._set_meta("fingerprint", fingerprint)
         elif known != fingerprint:
             raise StoreError(f"{path} was filled from deployment {known}, this is {fingerprint}: name another database or remove it")
+
+    @classmethod
+    def copy_of(cls, path: Path, fingerprint: str) -> Store:
+        """What is in the database at `path` now, in memory: for readers beside a running keeper. Empty where there is none."""
+        store = cls(":memory:", fingerprint)
+        if path.is_file():
+            source = cls(path, fingerprint)
+            try:
+                source.connection.backup(store.connection)
+            finally:
+                source.close()
+        return store
 
     def close(self) -> None:
         self.connection.close()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keeper.margin import Witness
-from keeper.model import Instrument, Wad
+from keeper.model import WAD, Instrument, Wad
 from keeper.monitoring import Tier
 
-__all__ = ["Conversion", "Cover", "Flag", "Liquidation", "Plan", "PlannedLeg"]
+__all__ = ["Conversion", "Cover", "Flag", "Liquidation", "Plan", "PlannedLeg", "truncated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,14 @@ class Liquidation:
     health_after: float
     turnover: float
     profit: float
+
+    def scaled(self, share: float) -> Liquidation | None:
+        """The same legs, `share` (0..1) of each; None where nothing is left."""
+        legs = tuple(PlannedLeg(leg.instrument, Wad(truncated(leg.size.raw, share))) for leg in self.legs)
+        legs = tuple(leg for leg in legs if leg.size)
+        if not legs:
+            return None
+        return replace(self, legs=legs, payment=self.payment * share, turnover=self.turnover * share, profit=self.profit * share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +68,11 @@ class Cover:
 
 
 Plan = Liquidation | Flag | Conversion | Cover
+
+
+def truncated(size: int, fraction: float) -> int:
+    """`fraction` of a signed size, towards zero; all of it from 1 on."""
+    if fraction >= 1.0:
+        return size
+    part = abs(size) * int(fraction * WAD) // WAD
+    return part if size > 0 else -part

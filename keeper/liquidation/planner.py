@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.errors import MarketError
-from keeper.liquidation.plan import Conversion, Cover, Flag, Liquidation, Plan, PlannedLeg
+from keeper.liquidation.plan import Conversion, Cover, Flag, Liquidation, Plan, PlannedLeg, truncated
 from keeper.liquidation.trials import Trials, Verdicts
 from keeper.margin import Leg, what_if, witness
 from keeper.model import WAD, Account, Instrument, Wad
@@ -87,20 +87,6 @@ class Planner:
             return None
         return Liquidation(account.id, finding.tier, legs, proof, payment, float(verdict.health[0]), turnover, profit)
 
-    def shrink(self, plan: Liquidation, share: float) -> Liquidation:
-        """The same legs, `share` of each (0..1)."""
-        legs = tuple(PlannedLeg(leg.instrument, Wad(_truncated(leg.size.raw, share))) for leg in plan.legs)
-        return Liquidation(
-            account=plan.account,
-            tier=plan.tier,
-            legs=tuple(leg for leg in legs if leg.size),
-            witness=plan.witness,
-            payment=plan.payment * share,
-            health_after=plan.health_after,
-            turnover=plan.turnover * share,
-            profit=plan.profit * share,
-        )
-
     def accept(self, plan: Plan) -> None:
         """The plan was sent: its legs are the keeper's from now on, as far as later plans are concerned."""
         if isinstance(plan, Liquidation):
@@ -133,7 +119,7 @@ class Planner:
             scaled = fractions * share
             legs = []
             for instrument, fraction in zip(trials.instruments, scaled.tolist(), strict=True):
-                size = _truncated(account.positions[instrument].size.raw, fraction)
+                size = truncated(account.positions[instrument].size.raw, fraction)
                 if size:
                     legs.append(PlannedLeg(instrument, Wad(size)))
             if legs and self._bears(legs):
@@ -234,14 +220,6 @@ def _candidates(trials: Trials, discount: float, rules: Rules) -> Floats:
         rows.append(chosen)
     kept = np.unique(np.array(rows), axis=0)
     return np.asarray(kept[kept.any(axis=1)])
-
-
-def _truncated(size: int, fraction: float) -> int:
-    """`fraction` of a signed size, towards zero; all of it from 1 on."""
-    if fraction >= 1.0:
-        return size
-    part = abs(size) * int(fraction * WAD) // WAD
-    return part if size > 0 else -part
 
 
 def _netted(legs: Sequence[Leg]) -> list[Leg]:

@@ -10,7 +10,7 @@ import numpy as np
 from keeper.chain import Block
 from keeper.errors import MarketError
 from keeper.margin import Book, MarginResult, margin
-from keeper.model import Account, Market, Parameters
+from keeper.model import Account, Instrument, Market, Parameters
 from keeper.portfolio import ParameterTable, Rules, State
 
 __all__ = ["Assessment", "Assessor"]
@@ -38,6 +38,14 @@ class Assessment:
     @property
     def parameters(self) -> Parameters:
         return self.result.parameters
+
+    def marks_of(self, account: int) -> dict[Instrument, float]:
+        """USD per contract of everything the account holds; empty where it cannot be priced."""
+        rows = np.flatnonzero(self.book.account_id == account)
+        if not rows.size:
+            return {}
+        held = self.book.instrument[self.book.position_account == rows[0]]
+        return {self.book.table.instruments[i]: float(self.result.priced.value[i]) for i in held}
 
     def health(self) -> dict[int, float]:
         """By account, of those with positions or a debt: the others have no health to speak of."""

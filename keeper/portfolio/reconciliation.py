@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from keeper.chain import SETTLEMENT_INDEX, Block, ChainPort, Deployment
 from keeper.model import Account, MarginMode, Position, Wad
 from keeper.model.instrument import Instrument
 from keeper.portfolio.state import State
 
-__all__ = ["account_of_view", "differences", "table_differences"]
+__all__ = ["Reconciler", "account_of_view", "differences", "table_differences"]
 
 
 def account_of_view(view: Sequence[Any], tokens: Mapping[int, str]) -> Account:
@@ -23,6 +24,30 @@ def account_of_view(view: Sequence[Any], tokens: Mapping[int, str]) -> Account:
         collateral={tokens.get(index, f"token {index}"): Wad(quantity) for index, quantity in enumerate(collateral) if quantity},
         positions={Instrument.unpack(instrument): Position(Wad(size), Wad(cost)) for instrument, size, cost in positions if size},
     )
+
+
+class Reconciler:
+    """Compares the fold with Lens.accounts and RiskParameters.table, `batch` accounts at a time, round and round."""
+
+    def __init__(self, port: ChainPort, deployment: Deployment, batch: int = 200) -> None:
+        self._port = port
+        self._deployment = deployment
+        self._batch = batch
+        self._next = 0
+
+    def compare(self, state: State, block: Block) -> list[str] | None:
+        """Differences of the next batch as of `block`; None where the chain moved on while it was read: no statement.
+        Raises ChainError."""
+        last = max(state.accounts)
+        first, until = self._next, min(last, self._next + self._batch - 1)
+        lens, parameters = self._deployment.contract("Lens"), self._deployment.contract("RiskParameters")
+        views = lens.decode("accounts", self._port.call(lens.address, lens.encode("accounts", first, until)))
+        words = parameters.decode("table", self._port.call(parameters.address, parameters.encode("table")))
+        if self._port.head().hash != block.hash:
+            return None
+        self._next = 0 if until == last else until + 1
+        tokens = {index: name for index, name in state.tokens.items() if index != SETTLEMENT_INDEX}
+        return differences(state, [account_of_view(view, tokens) for view in views]) + table_differences(state, words)
 
 
 def differences(state: State, truth: Iterable[Account]) -> list[str]:

@@ -1,0 +1,352 @@
+"""The loop: new block -> events -> state -> margin -> findings -> plans -> confirmed by the contract -> sent.
+
+Wires the parts and does no arithmetic. Whatever one account does wrong is logged and put aside; the others go on.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import AbstractContextManager
+from typing import Self
+
+from structlog.contextvars import bound_contextvars
+
+from keeper.chain import ChainPort, Decoder, Deployment, Ingestion, Store
+from keeper.config import Config
+from keeper.errors import ChainError, ConfigError, EventError, ExecutionError, KeeperError, RevertError
+from keeper.execution import (
+    Confirmation,
+    Confirmed,
+    Entry,
+    FeePolicy,
+    Inventory,
+    InventoryRules,
+    Journal,
+    PriceRelay,
+    Refusal,
+    Signer,
+    Status,
+    TransactionManager,
+)
+from keeper.execution.inventory import PURPOSE as INVENTORY
+from keeper.execution.prices import PURPOSE as PRICES
+from keeper.liquidation import Costs, Planner
+from keeper.logs import get_logger
+from keeper.monitoring import Assessment, Assessor, Finding, MarginCallStore, Tier, find, update_calls
+from keeper.portfolio import Follower, Progress, Reconciler
+
+__all__ = ["Engine", "follower_of"]
+
+log = get_logger("engine")
+
+_ATTEMPTS_PER_ACTION = 4
+"""Plans asked of the contract per action allowed."""
+
+
+def follower_of(port: ChainPort, deployment: Deployment, store: Store) -> Follower:
+    """The state of `deployment`, read through `port` into `store`."""
+    decoder = Decoder(deployment)
+    names = {token.address: token.name for token in deployment.tokens.values()}
+    return Follower(Ingestion(port, store, decoder.addresses, deployment.first_block), store, decoder, names)
+
+
+class Engine(AbstractContextManager["Engine"]):
+    """One keeper on one deployment. `run` until told to stop, or `step` by hand (simulations, tests)."""
+
+    def __init__(self, config: Config, port: ChainPort, deployment: Deployment, signer: Signer) -> None:
+        if config.account is None:
+            raise ConfigError("account (KEEPER_ACCOUNT): the keeper needs an account in the ledger to take legs with")
+        self._config = config
+        self._port = port
+        self._account = config.account
+        self._signer = signer
+        self._deployment = deployment
+        self._store = Store(config.database, deployment.fingerprint)
+        self._follower = follower_of(port, deployment, self._store)
+        self._reconciler = Reconciler(port, deployment)
+        self._assessor = Assessor()
+        self._call_store = MarginCallStore(self._store.connection)
+        self._calls = self._call_store.open_calls()
+        policy = FeePolicy.of_gwei(config.max_fee_gwei, config.priority_fee_gwei, config.fee_bump, config.bump_after)
+        self._manager = TransactionManager(port, signer, Journal(self._store.connection), policy, deployment.chain_id)
+        self._confirmation = Confirmation(port, deployment, signer.address, config.account, config.gas_limit)
+        self._relay = PriceRelay(deployment, config.updates_url, config.peer_timeout)
+        rules = InventoryRules(config.inventory_tolerance, config.inventory_spread, config.peer_timeout, config.retry_after)
+        self._inventory = Inventory(deployment, signer, config.account, config.maker_url, rules)
+        self._costs = Costs(config.unwind_rate, config.gas_cost, config.minimum_profit)
+        self._progress: Progress | None = None
+        self._assessment: Assessment | None = None
+        self._seen_at = 0.0
+        self._held: dict[int, float] = {}
+        self._refused: set[int] = set()
+        self._tiers: dict[int, Tier] = {}
+        self._next_decision = 0.0
+        self._next_reconciliation = 0.0
+        self._trouble: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._relay.close()
+        self._inventory.close()
+        self._store.close()
+
+    def start(self) -> None:
+        """Reads up to the head and reconciles the journal. Raises ChainError."""
+        self._follow()
+        if self._progress is None:
+            self._progress, self._seen_at = self._follower.current(), time.time()
+        settled = self._manager.recover()
+        for entry in settled:
+            self._report(entry)
+        block = None if self._progress is None else self._progress.block
+        log.info(
+            "started",
+            account=self._account,
+            address=self._signer.address,
+            chain_id=self._deployment.chain_id,
+            block=None if block is None else block.number,
+            accounts=len(self._follower.state.accounts),
+            recovered=len(settled),
+        )
+
+    def run(self, stop: threading.Event) -> None:
+        """Steps until `stop`. A node that does not answer is logged once and tried again."""
+        while not stop.is_set():
+            try:
+                self.step()
+            except ChainError as error:
+                if self._trouble != type(error).__name__:
+                    log.warning("node_trouble", error=type(error).__name__, reason=str(error)[:300])
+                self._trouble = type(error).__name__
+            else:
+                if self._trouble is not None:
+                    log.info("node_recovered", after=self._trouble)
+                self._trouble = None
+            stop.wait(self._config.poll_interval)
+
+    def step(self) -> None:
+        """One pass. Raises ChainError."""
+        # Receipts before blocks: an account whose transaction ended is looked at again only in a state that includes it.
+        settled = self._manager.poll()
+        for entry in settled:
+            self._report(entry)
+        progress = self._follow()
+        if progress is not None or settled or time.monotonic() >= self._next_decision:
+            self._next_decision = time.monotonic() + self._config.retry_after
+            self._decide(new_block=progress is not None)
+        self._submit_prices()
+        self._work_inventory()
+        self._reconcile()
+
+    # --- chain to state ---
+
+    def _follow(self) -> Progress | None:
+        """Everything up to the head; None where there is nothing new."""
+        latest: Progress | None = None
+        while True:
+            try:
+                progress = self._follower.advance()
+            except EventError as error:
+                log.error("events_missing", reason=str(error))  # noqa: TRY400 - the message says it
+                self._follower.start_over()
+                continue
+            if progress is None:
+                break
+            if progress.rolled_back_to is not None:
+                reopened = self._manager.roll_back(progress.rolled_back_to)
+                log.warning("reorganisation", common_ancestor=progress.rolled_back_to, transactions_reopened=len(reopened))
+            latest = progress
+            if progress.caught_up:
+                break
+        if latest is not None:
+            self._progress, self._seen_at = latest, time.time()
+        return latest
+
+    # --- state to plans ---
+
+    def _decide(self, *, new_block: bool) -> None:
+        progress = self._progress
+        if progress is None or not progress.state.table.is_complete or not progress.state.spots:
+            return
+        if new_block or self._assessment is None:
+            started = time.perf_counter()
+            try:
+                self._assessment = self._assessor.assess(progress.state, progress.block)
+            except KeeperError as error:
+                log.error("assessment_failed", block=progress.block.number, error=type(error).__name__, reason=str(error))  # noqa: TRY400
+                return
+            self._held.clear()
+            self._raise_margin_calls(self._assessment)
+            log.debug("assessed", block=progress.block.number, milliseconds=round(1000 * (time.perf_counter() - started), 2))
+        findings = find(self._assessment, exclude=frozenset({self._account}))
+        self._report_tiers(findings)
+        self._act(self._assessment, findings)
+
+    def _raise_margin_calls(self, assessment: Assessment) -> None:
+        config = self._config
+        health = assessment.health()
+        self._calls, changes = update_calls(self._calls, health, assessment.block, config.margin_call_health, config.margin_call_cleared)
+        self._call_store.append(changes)
+        for change in changes:
+            event = "margin_call" if change.raised else "margin_call_ended"
+            log.info(event, account=change.account, health=round(change.health, 4), block=change.block, time=change.time)
+
+    def _report_tiers(self, findings: list[Finding]) -> None:
+        """One line when an account enters a tier, not one per block."""
+        for finding in findings:
+            if self._tiers.get(finding.account) is not finding.tier:
+                log.info(
+                    "under_margined",
+                    account=finding.account,
+                    tier=finding.tier.name,
+                    health=round(finding.health, 4),
+                    equity=round(finding.equity, 2),
+                    shortfall=round(finding.shortfall, 2),
+                    urgency=round(finding.urgency, 2),
+                )
+        self._tiers = {finding.account: finding.tier for finding in findings}
+
+    # --- plans to transactions ---
+
+    def _act(self, assessment: Assessment, findings: list[Finding]) -> None:
+        busy = self._manager.busy_accounts
+        now = time.monotonic()
+        waiting = [f for f in findings if f.account not in busy and self._held.get(f.account, 0.0) <= now]
+        if not waiting:
+            return
+        # Most urgent first, but what was refused before goes last: refusals must not use a round up.
+        waiting.sort(key=lambda finding: finding.account in self._refused)
+        try:
+            planner = Planner(assessment, self._account, self._costs)
+        except KeeperError as error:
+            log.error("own_account_unusable", account=self._account, reason=str(error))  # noqa: TRY400
+            return
+        sent = 0
+        for finding in waiting[: self._config.actions_per_round * _ATTEMPTS_PER_ACTION]:
+            if sent >= self._config.actions_per_round:
+                break
+            with bound_contextvars(correlation=f"{assessment.block.number}-{finding.account}"):
+                try:
+                    done = self._handle(assessment, planner, finding)
+                    sent += done
+                    (self._refused.discard if done else self._refused.add)(finding.account)
+                except ChainError:
+                    raise
+                except KeeperError as error:
+                    self._hold(finding.account)
+                    log.error("account_failed", account=finding.account, error=type(error).__name__, reason=str(error))  # noqa: TRY400
+                except Exception:
+                    self._hold(finding.account)
+                    log.exception("account_failed", account=finding.account)
+
+    def _handle(self, assessment: Assessment, planner: Planner, finding: Finding) -> bool:
+        """True where a transaction was sent."""
+        plan = planner.plan(finding)
+        if plan is None:
+            self._hold(finding.account)
+            log.debug("nothing_to_do", account=finding.account, tier=finding.tier.name)
+            return False
+        answer = self._confirmation.confirm(plan)
+        if not isinstance(answer, Confirmed):
+            self._hold(finding.account)
+            if answer.refusal is Refusal.STALE:
+                self._relay.wanted()
+            log.info("refused", account=finding.account, plan=type(plan).__name__, why=answer.refusal.value, error=str(answer.error))
+            return False
+        correlation = f"{assessment.block.number}-{finding.account}"
+        entry = self._manager.submit(answer.call, correlation, answer.gas, self._seen_at)
+        planner.accept(answer.plan)
+        log.info("sent", purpose=entry.purpose, account=finding.account, tier=finding.tier.name, **_sent_figures(answer, entry))
+        return True
+
+    def _hold(self, account: int) -> None:
+        self._held[account] = time.monotonic() + self._config.retry_after
+
+    def _submit_prices(self) -> None:
+        if self._progress is None or self._manager.open_with(PRICES):
+            return
+        try:
+            call = self._relay.call(self._progress.state.spots)
+            if call is None:
+                return
+            entry = self._manager.submit(call, f"{self._progress.block.number}-prices", self._confirmation.gas_of(call), self._seen_at)
+            log.info("sent", purpose=entry.purpose, transaction=entry.hash, nonce=entry.nonce)
+        except (ExecutionError, RevertError) as error:
+            log.warning("prices_not_relayed", reason=str(error))
+
+    def _work_inventory(self) -> None:
+        assessment = self._assessment
+        if assessment is None or self._manager.open_with(INVENTORY):
+            return
+        try:
+            settlement = self._inventory.next(assessment.state, assessment.market, assessment.marks_of(self._account), assessment.block)
+        except KeeperError as error:
+            log.info("inventory_waits", reason=str(error))
+            return
+        if settlement is None:
+            return
+        correlation = f"{assessment.block.number}-inventory"
+        try:
+            gas = self._confirmation.gas_of(settlement.call)
+            entry = self._manager.submit(settlement.call, correlation, gas, self._seen_at)
+        except (RevertError, ExecutionError) as error:
+            self._inventory.refused(settlement.instrument)
+            log.info("inventory_refused", correlation=correlation, instrument=str(settlement.instrument), reason=str(error))
+            return
+        log.info(
+            "sent",
+            purpose=entry.purpose,
+            correlation=correlation,
+            instrument=str(settlement.instrument),
+            size=settlement.size,
+            price=settlement.price,
+            transaction=entry.hash,
+        )
+
+    def _report(self, entry: Entry) -> None:
+        level = log.info if entry.status is Status.INCLUDED else log.warning
+        level(
+            entry.status.value,
+            purpose=entry.purpose,
+            account=entry.account,
+            correlation=entry.correlation,
+            transaction=entry.hash,
+            nonce=entry.nonce,
+            block=entry.block,
+            gas_used=entry.gas_used,
+            detect_to_sent_ms=_milliseconds(entry.detected_at, entry.sent_at),
+            detect_to_receipt_ms=_milliseconds(entry.detected_at, entry.settled_at),
+            note=entry.note,
+        )
+
+    # --- state against chain ---
+
+    def _reconcile(self) -> None:
+        if self._progress is None or time.monotonic() < self._next_reconciliation:
+            return
+        self._next_reconciliation = time.monotonic() + self._config.reconcile_every
+        found = self._reconciler.compare(self._progress.state, self._progress.block)
+        if found:
+            log.error("state_differs_from_chain", differences=found[:20], count=len(found))
+            self._follower.start_over()
+            self._progress = self._assessment = None
+
+
+def _sent_figures(answer: Confirmed, entry: Entry) -> dict[str, object]:
+    figures: dict[str, object] = {"transaction": entry.hash, "nonce": entry.nonce, "gas": entry.gas}
+    if answer.outcome is not None:
+        figures |= {
+            "legs": len(getattr(answer.plan, "legs", ())),
+            "release": answer.outcome.release,
+            "payment": answer.outcome.payment,
+            "fund_paid": answer.outcome.fund_paid,
+            "health_after": answer.outcome.health_after,
+        }
+    return figures
+
+
+def _milliseconds(start: float, end: float | None) -> float | None:
+    return None if end is None else round(1000.0 * (end - start), 1)

@@ -1,0 +1,80 @@
+"""The state at the newest block: ingestion and fold together, back through reorganisations, from the store at start-up."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from keeper.chain import Block, Decoder, Event, Ingestion, Store
+from keeper.portfolio.fold import fold
+from keeper.portfolio.state import State
+
+__all__ = ["Follower", "Progress"]
+
+_REMEMBERED = 256
+"""States kept for rollbacks: they share what did not change, so they cost little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """state: as of `block`; events: those that were new; rolled_back_to: where blocks were forgotten first, else None;
+    caught_up: `block` is the head."""
+
+    state: State
+    block: Block
+    events: tuple[Event, ...]
+    rolled_back_to: int | None
+    caught_up: bool
+
+
+class Follower:
+    """token_names: address -> name of the tokens that the vault may list."""
+
+    def __init__(self, ingestion: Ingestion, store: Store, decoder: Decoder, token_names: dict[str, str]) -> None:
+        self._ingestion = ingestion
+        self._store = store
+        self._decoder = decoder
+        self._token_names = token_names
+        self._past: OrderedDict[int, State] = OrderedDict()
+        self.state = self._rebuild()
+
+    def advance(self) -> Progress | None:
+        """One step towards the head; None where there is nothing new. Raises ChainError (try again) and EventError (the
+        store misses events: `start_over`)."""
+        step = self._ingestion.advance()
+        if step is None:
+            return None
+        if step.rolled_back_to is not None:
+            state = self._past.get(step.rolled_back_to)
+            self._past = OrderedDict((number, kept) for number, kept in self._past.items() if number <= step.rolled_back_to)
+            if state is None:
+                # Older than what is remembered: from the store, which holds the new logs already.
+                events: tuple[Event, ...] = ()
+                self.state = self._rebuild()
+            else:
+                events = tuple(self._decoder.decode_all(step.logs))
+                self.state = fold(state, events, self._token_names)
+        else:
+            events = tuple(self._decoder.decode_all(step.logs))
+            self.state = fold(self.state, events, self._token_names)
+        self._remember(step.cursor.number)
+        return Progress(self.state, step.cursor, events, step.rolled_back_to, step.caught_up)
+
+    def current(self) -> Progress | None:
+        """Where the store stands; None before the first block."""
+        cursor = self._store.cursor()
+        return None if cursor is None else Progress(self.state, cursor, (), None, True)
+
+    def start_over(self) -> None:
+        """Forgets everything read and reads again from the first block: the cure for a store that lost events."""
+        self._store.roll_back(-1)
+        self._past.clear()
+        self.state = State()
+
+    def _rebuild(self) -> State:
+        return fold(State(), self._decoder.decode_all(self._store.logs()), self._token_names)
+
+    def _remember(self, number: int) -> None:
+        self._past[number] = self.state
+        while len(self._past) > _REMEMBERED:
+            self._past.popitem(last=False)
