@@ -85,10 +85,8 @@ def diagnose(config: Config) -> list[Check]:
     if signer is not None:
         payer = signer
         checks.append(_attempt("gas money", lambda: _gas_money(port, payer.address)))
-    checks += [
-        _peer("maker", config.maker_url, "inventory stays"),
-        _peer("publisher", config.updates_url, "stale prices stop liquidations"),
-    ]
+    checks.append(_peer("maker", "KEEPER_MAKER_URL", config.maker_url, "inventory stays"))
+    checks.append(_peer("publisher", "KEEPER_UPDATES_URL", config.updates_url, "stale prices stop liquidations"))
     return checks
 
 
