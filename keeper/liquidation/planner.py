@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from keeper.errors import MarketError
 from keeper.liquidation.plan import Conversion, Cover, Flag, Liquidation, Plan, PlannedLeg, truncated
 from keeper.liquidation.trials import Trials, Verdicts
-from keeper.margin import Leg, what_if, witness
+from keeper.margin import Leg, Witness, what_if, witness
 from keeper.model import WAD, Account, Instrument, Wad
 from keeper.monitoring import Assessment, Finding, Tier
 from keeper.portfolio import Rules
@@ -32,6 +32,8 @@ _BELOW_TARGET = 0.005
 """How far below the target health a plan aims: room for the price to move until inclusion."""
 _SPARE = 0.01
 """Share of the close factor kept free, for the same reason."""
+_LEAST_RELEASE = 1e-4
+"""Share of the requirement below which legs are not worth a transaction."""
 _SCALES = np.linspace(1.0 / 16.0, 1.0, 16)
 _BISECTIONS = 10
 _GREEDY_STEPS = 6
@@ -70,12 +72,12 @@ class Planner:
         rules = self._assessment.rules
         discount = self._discount(finding)
         if finding.tier is Tier.BANKRUPT or trials.maintenance < rules.small_account:
-            chosen = np.ones(len(trials.sizes))
+            chosen: Floats | None = np.ones(len(trials.sizes))
         else:
             chosen = _cheapest(trials, finding.tier, discount, rules)
-        fitted = self._fit(trials, chosen, account)
+        fitted = None if chosen is None else self._fit(trials, chosen, account)
         if fitted is None:
-            return Flag(account.id, proof) if finding.tier is not Tier.PARTIAL and self._needs_flag(account.id) else None
+            return self._instead(finding, account, proof)
         legs, fractions = fitted
         verdict = trials.close(fractions[None, :], discount, rules)
         turnover = float(verdict.turnover[0])
@@ -86,6 +88,14 @@ class Planner:
         if self._costs.minimum_profit is not None and profit < self._costs.minimum_profit:
             return None
         return Liquidation(account.id, finding.tier, legs, proof, payment, float(verdict.health[0]), turnover, profit)
+
+    def _instead(self, finding: Finding, account: Account, proof: Witness) -> Plan | None:
+        """Where no legs help or fit: collateral out of a debt (a covered call whose spot is the risk), or the clock."""
+        if account.cash.to_float() < -self._assessment.rules.debt_cap:
+            conversion = self._convert_or_cover(account)
+            if conversion is not None:
+                return conversion
+        return Flag(account.id, proof) if finding.tier is not Tier.PARTIAL and self._needs_flag(account.id) else None
 
     def accept(self, plan: Plan) -> None:
         """The plan was sent: its legs are the keeper's from now on, as far as later plans are concerned."""
@@ -164,8 +174,8 @@ class Planner:
         return min(float(result.book.cash[row]), float(result.free_initial[row])) + self._paid
 
 
-def _cheapest(trials: Trials, tier: Tier, discount: float, rules: Rules) -> Floats:
-    """Fractions [n] of the best candidate."""
+def _cheapest(trials: Trials, tier: Tier, discount: float, rules: Rules) -> Floats | None:
+    """Fractions [n] of the best candidate; None where no legs improve the account (its risk is its collateral)."""
     aim = rules.target_health - _BELOW_TARGET
     least = trials.maintenance * (1.0 - rules.close_factor * (1.0 - _SPARE)) if tier is Tier.PARTIAL else 0.0
 
@@ -173,7 +183,7 @@ def _cheapest(trials: Trials, tier: Tier, discount: float, rules: Rules) -> Floa
         """Within the contract's limits: something is released, neither too much nor dust is left."""
         healthy = np.where(verdicts.nothing_else, verdicts.free <= rules.small_reward, verdicts.health <= aim)
         stays = verdicts.maintenance >= max(least, 2.0 * rules.small_reward)
-        return np.asarray((verdicts.release > 1e-6) & healthy & stays)
+        return np.asarray((verdicts.release > 0.0) & healthy & stays)
 
     candidates = _candidates(trials, discount, rules)
     count = len(candidates)
@@ -189,10 +199,9 @@ def _cheapest(trials: Trials, tier: Tier, discount: float, rules: Rules) -> Floa
         inside = allowed(trials.close(middle[:, None] * candidates, discount, rules))
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)
     final = trials.close(low[:, None] * candidates, discount, rules)
-    usable = allowed(final)
+    usable = allowed(final) & (final.release > _LEAST_RELEASE * trials.maintenance)
     if not usable.any():
-        # Nothing improves within the limits in float64: a tenth of everything, and the contract decides.
-        return np.full(len(trials.sizes), 0.1)
+        return None
     # Reached: as healthy as the limits allow (the aim, or the close factor used up).
     goal = min(aim, float(final.health[usable].max())) - 0.01
     reached = usable & (final.health >= goal)

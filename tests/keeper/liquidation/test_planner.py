@@ -1,0 +1,290 @@
+"""Plans for the published portfolios: inside the contract's limits, recomputed here step by step, and to the target where one can get
+there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keeper.chain import Block
+from keeper.liquidation import Conversion, Costs, Cover, Flag, Liquidation, Planner
+from keeper.margin import Book, MarginResult, margin
+from keeper.model import (
+    DPRE_1,
+    Account,
+    Collateral,
+    CorrelationGroup,
+    ExpiryMarket,
+    Instrument,
+    Kind,
+    MarginMode,
+    Market,
+    Parameters,
+    Position,
+    SviSlice,
+    UnderlyingMarket,
+    Wad,
+)
+from keeper.monitoring import Assessment, Tier, find
+from keeper.portfolio import ParameterTable, Rules, Spot, State
+from tests.keeper.rules import RULES
+
+CASES = json.loads((Path(__file__).parents[2] / "vectors" / "dpre1_portfolios.json").read_text())
+INDEX = {"BTC": 0, "ETH": 1, "SOL": 2}
+OWN = 2
+COSTS = Costs(unwind_rate=0.0013, gas=1.0, minimum_profit=None)
+
+
+def read(case: dict[str, Any], mode: MarginMode) -> tuple[Account, Market, Parameters]:
+    book, market = case["book"], case["market"]
+    parameters = DPRE_1.with_collateral(
+        *(Collateral(c["token"], c["haircut_initial"], c["haircut_maintenance"], INDEX.get(c["underlying"])) for c in book["collateral"])
+    )
+    underlyings = {
+        INDEX[name]: UnderlyingMarket(
+            u["spot"],
+            u["mark"],
+            u["confidence"],
+            u["spot_scale"],
+            tuple(ExpiryMarket(e["expiry"], e["forward"], e["rate"], SviSlice(**e["svi"])) for e in u["expiries"]),
+        )
+        for name, u in market["underlyings"].items()
+    }
+    groups = tuple(CorrelationGroup(tuple(INDEX[n] for n in g["members"]), g["kappa"]) for g in market["groups"])
+    prices = {c["token"]: c["price"] for c in book["collateral"]}
+    positions = {
+        Instrument(Kind[p["kind"].upper()], INDEX[p["underlying"]], p.get("expiry") or 0, round((p.get("strike") or 0) * 1e8)): Position(
+            Wad.from_float(p["size"]), Wad.from_float(p["cost"])
+        )
+        for p in book["positions"]
+    }
+    collateral = {c["token"]: Wad.from_float(c["quantity"]) for c in book["collateral"]}
+    account = Account(1, "0x01", mode, Wad.from_float(book["cash"]), collateral, positions)
+    return account, Market(market["time"], underlyings, groups, prices), parameters
+
+
+def with_health(account: Account, market: Market, parameters: Parameters, health: float) -> Account | None:
+    """The account with its cash changed so that its health is as asked; None where nothing is required of it."""
+    result = margin(Book.from_accounts([account], parameters), market, parameters)
+    binding = float(result.maintenance[0] - result.long_options[0])
+    if binding < 1e-6:
+        return None
+    missing = health * binding + float(result.long_options[0]) - float(result.margin_equity_maintenance[0])
+    return replace(account, cash=account.cash + Wad.from_float(missing))
+
+
+def assessment_of(accounts: list[Account], market: Market, parameters: Parameters, rules: Rules = RULES, **state: Any) -> Assessment:
+    result = margin(Book.from_accounts(accounts, parameters), market, parameters)
+    return Assessment(Block(1, "0x1", "0x0", market.time), State(accounts={a.id: a for a in accounts}, **state), result, rules, ())
+
+
+def rich(cash: int = 10**12) -> Account:
+    return Account(OWN, "0x02", MarginMode.PORTFOLIO, Wad.whole(cash))
+
+
+def after(account: Account, plan: Liquidation, market: Market, parameters: Parameters, discount: float) -> MarginResult:
+    """The account after the contract's steps: legs at mark, realised pro rata, then payment and fee out of its equity."""
+    before = margin(Book.from_accounts([account], parameters), market, parameters)
+    marks = dict(zip(before.book.table.instruments, before.priced.value.tolist(), strict=True))
+    positions, cash = dict(account.positions), account.cash
+    for leg in plan.legs:
+        held = positions[leg.instrument]
+        cost = held.cost.mul_div_up(leg.size, held.size)
+        cash = cash + Wad.from_float(leg.size.to_float() * marks[leg.instrument]) - cost
+        size = held.size - leg.size
+        if size:
+            positions[leg.instrument] = Position(size, held.cost - cost)
+        else:
+            del positions[leg.instrument]
+    moved = replace(account, positions=positions, cash=cash)
+    result = margin(Book.from_accounts([moved], parameters), market, parameters)
+    release = max(0.0, float(before.maintenance[0] - result.maintenance[0]))
+    paid = min((discount + RULES.liquidation_fee) * release, max(0.0, float(before.equity[0])) * release / float(before.maintenance[0]))
+    return margin(Book.from_accounts([replace(moved, cash=cash - Wad.from_float(paid))], parameters), market, parameters)
+
+
+def feeds(account: Account, market: Market) -> dict[str, Any]:
+    """Token names and spots as the fold has them: token k is priced by spot k."""
+    prices = {k: int(market.token_prices[token] * 1e18) for k, token in enumerate(account.collateral)}
+    table = ParameterTable.empty()
+    for k in prices:
+        table = table.with_collateral(k, k, joins=True, haircut_initial=0, haircut_maintenance=0)
+    spots = {k: Spot(market.time, price, price, 10_000) for k, price in prices.items()}
+    return {"tokens": dict(enumerate(account.collateral)), "spots": spots, "table": table}
+
+
+def situations() -> Iterator[Any]:
+    for case in CASES:
+        for mode, healths in ((MarginMode.PORTFOLIO, (1.03, 0.6)), (MarginMode.CROSS, (0.97, 0.2))):
+            for health in healths:
+                yield pytest.param(case, mode, health, id=f"{case['id']}-{mode.name}-{health}")
+
+
+@pytest.mark.parametrize(("case", "mode", "health"), list(situations()))
+def test_plans_stay_within_the_limits_and_reach_the_target(case: dict[str, Any], mode: MarginMode, health: float) -> None:
+    account, market, parameters = read(case, mode)
+    fallen = with_health(account, market, parameters, health) if account.positions else None
+    if fallen is None:
+        return
+    assessment = assessment_of([fallen, rich()], market, parameters, **feeds(fallen, market))
+    [finding] = find(assessment, frozenset({OWN}))
+    if finding.tier is Tier.BANKRUPT:
+        return
+    assert finding.tier is (Tier.PARTIAL if health > 1.0 else Tier.FULL)
+    plan = Planner(assessment, OWN, COSTS).plan(finding)
+    if not isinstance(plan, Liquidation):
+        # Only where the risk is collateral that joined the legs: no leg can release it.
+        assert fallen.collateral
+        assert mode is MarginMode.PORTFOLIO
+        return
+    for leg in plan.legs:
+        held = fallen.positions[leg.instrument].size.raw
+        assert 0 < leg.size.raw <= held or held <= leg.size.raw < 0
+    maintenance = float(assessment.result.maintenance[0])
+    if maintenance < RULES.small_account:
+        assert {leg.instrument: leg.size for leg in plan.legs} == {i: p.size for i, p in fallen.positions.items()}
+        return
+    result = after(fallen, plan, market, parameters, RULES.partial_discount)
+    release = maintenance - float(result.maintenance[0])
+    assert release > 0.0
+    assert float(result.maintenance[0]) > RULES.small_reward
+    if finding.tier is Tier.PARTIAL:
+        assert float(result.maintenance[0]) >= (1.0 - RULES.close_factor) * maintenance
+    fell = float(assessment.result.shortfall[0]) - float(result.shortfall[0])
+    assert fell >= (1.0 - RULES.partial_discount - RULES.liquidation_fee) * release * (1.0 - 1e-9)
+    assert float(result.health[0]) <= RULES.target_health
+    if mode is MarginMode.CROSS or not fallen.collateral:
+        assert float(result.health[0]) > RULES.partial_threshold
+
+
+SLICE = SviSlice(0.02, 0.1, -0.3, 0.0, 0.2, 50_100.0, 30 / 365)
+
+
+def test_hedged_books_are_not_left_naked() -> None:
+    """A short call against a long perp: the perp alone must not be taken, however large its notional."""
+    expiry = 1_782_592_000
+    market = Market(1_780_000_000, {0: UnderlyingMarket(50_000.0, 50_000.0, expiries=(ExpiryMarket(expiry, 50_100.0, 0.02, SLICE),))})
+    call, perp = Instrument.call(0, expiry, 45_000), Instrument.perp(0)
+    book = {call: Position(Wad.whole(-10), Wad.whole(0)), perp: Position(Wad.whole(4), Wad.whole(200_000))}
+    account = with_health(Account(1, "0x01", MarginMode.PORTFOLIO, Wad.whole(0), {}, book), market, DPRE_1, 0.9)
+    assert account is not None
+    assessment = assessment_of([account, rich()], market, DPRE_1)
+    [finding] = find(assessment, frozenset({OWN}))
+    plan = Planner(assessment, OWN, COSTS).plan(finding)
+    assert isinstance(plan, Liquidation)
+    assert perp not in [leg.instrument for leg in plan.legs]
+    result = after(account, plan, market, DPRE_1, RULES.dutch_discount_start)
+    assert RULES.partial_threshold < float(result.health[0]) <= RULES.target_health
+
+
+FLAT = Market(1_780_000_000, {0: UnderlyingMarket(1000.0, 1000.0)}, token_prices={"WETH": 1000.0})
+WITH_WETH = DPRE_1.with_collateral(Collateral("WETH", 0.1, 0.05, 0))
+PERP = Instrument.perp(0)
+PRICED = {"tokens": {0: "WETH", 255: "USDC"}, "spots": {0: Spot(FLAT.time, 1000 * 10**18, 1000 * 10**18, 10_000)}}
+
+
+def holder(size: int, equity: float, id: int = 1, **collateral: Wad) -> Account:  # noqa: A002 - the field's name
+    """A CROSS account with `size` perps at 1000 USD."""
+    position = Position(Wad.whole(size), Wad.whole(1000 * size))
+    return Account(id, "0x01", MarginMode.CROSS, Wad.from_float(equity), collateral, {PERP: position} if size else {})
+
+
+def plan_for(account: Account, own: Account | None = None, costs: Costs = COSTS, **state: Any) -> Any:
+    assessment = assessment_of([account, own or rich()], FLAT, WITH_WETH, **state)
+    [finding] = find(assessment, frozenset({OWN}))
+    return Planner(assessment, OWN, costs).plan(finding)
+
+
+def test_a_bankrupt_account_loses_everything_at_once() -> None:
+    plan = plan_for(holder(100, -50.0))
+    assert isinstance(plan, Liquidation)
+    assert plan.tier is Tier.BANKRUPT
+    assert [(leg.instrument, leg.size) for leg in plan.legs] == [(PERP, Wad.whole(100))]
+
+
+def test_the_keepers_own_margin_bounds_what_it_takes() -> None:
+    """A short perp of 100,000 USD asks a PORTFOLIO account for some 18 %: with 5,000 it can take a quarter at most."""
+    whole = plan_for(holder(-100, -50.0))
+    part = plan_for(holder(-100, -50.0), own=rich(5_000))
+    assert isinstance(whole, Liquidation)
+    assert isinstance(part, Liquidation)
+    assert whole.legs[0].size == Wad.whole(-100)
+    assert 0 > part.legs[0].size.raw >= -25 * 10**18
+
+
+def test_what_is_taken_in_a_round_counts_against_the_next_plan() -> None:
+    assessment = assessment_of([holder(-100, -50.0), holder(-100, -50.0, id=3), rich(26_000)], FLAT, WITH_WETH)
+    planner = Planner(assessment, OWN, COSTS)
+    one, other = find(assessment, frozenset({OWN}))
+    plan = planner.plan(one)
+    assert isinstance(plan, Liquidation)
+    planner.accept(plan)
+    following = planner.plan(other)
+    assert isinstance(following, Liquidation)
+    assert abs(following.legs[0].size.raw) < abs(plan.legs[0].size.raw)
+
+
+def test_an_account_it_cannot_take_is_flagged_once() -> None:
+    assert isinstance(plan_for(holder(-100, -50.0), own=rich(1)), Flag)
+    assert plan_for(holder(-100, -50.0), own=rich(1), clocks={1: FLAT.time - 60}) is None
+    assert isinstance(plan_for(holder(-100, -50.0), own=rich(1), clocks={1: FLAT.time - 3000}), Flag)
+    assert plan_for(holder(-100, 2_570.0), own=rich(1)) is None, "tier 1 has no clock"
+
+
+def test_the_discount_rises_with_the_clock() -> None:
+    early, late = plan_for(holder(-100, 1_500.0)), plan_for(holder(-100, 1_500.0), clocks={1: FLAT.time - 450})
+    assert early.payment / early.turnover < 0.2 * late.payment / late.turnover
+
+
+def test_solvency_comes_first_unless_told_otherwise() -> None:
+    account = holder(-1, 20.0)
+    assert isinstance(plan_for(account), Liquidation)
+    assert plan_for(account, costs=replace(COSTS, gas=100.0, minimum_profit=0.0)) is None
+
+
+def test_a_covered_calls_debt_is_paid_where_no_leg_helps() -> None:
+    """Taking the short call would leave the spot naked: collateral goes to the debt instead."""
+    case = next(case for case in CASES if case["id"] == "dpre1-directed-covered-call")
+    account, market, parameters = read(case, MarginMode.PORTFOLIO)
+    fallen = with_health(account, market, parameters, 0.9)
+    assert fallen is not None
+    assert fallen.cash.to_float() < -RULES.debt_cap
+    assessment = assessment_of([fallen, rich()], market, parameters, **feeds(fallen, market))
+    [finding] = find(assessment, frozenset({OWN}))
+    assert isinstance(Planner(assessment, OWN, COSTS).plan(finding), Conversion)
+
+
+@pytest.mark.parametrize(("weth", "cash", "expected"), [(2, -500.0, 0.5 / 0.99), (1, -5000.0, 1.0)])
+def test_debt_is_paid_with_collateral(weth: int, cash: float, expected: float) -> None:
+    plan = plan_for(holder(0, cash, WETH=Wad.whole(weth)), **PRICED)
+    assert isinstance(plan, Conversion)
+    assert plan.index == 0
+    assert plan.quantity.to_float() == pytest.approx(expected, rel=1e-6)
+    assert plan.limit.to_float() == pytest.approx(plan.quantity.to_float() * 990.0, rel=1e-6)
+    assert plan.limit.to_float() <= -cash * (1.0 + RULES.conversion_buffer)
+
+
+def test_a_buyer_without_cash_converts_nothing() -> None:
+    assert plan_for(holder(0, -500.0, WETH=Wad.whole(2)), own=rich(0), **PRICED) is None
+
+
+def test_what_is_left_without_positions_and_collateral_is_covered() -> None:
+    assert plan_for(holder(0, -0.5)) == Cover(1)
+
+
+def test_findings_are_sorted_by_what_the_fund_stands_to_lose() -> None:
+    accounts = [holder(-10, 100.0), holder(-1000, 10_000.0, id=3), holder(-10, 5_000.0, id=4), rich()]
+    findings = find(assessment_of(accounts, FLAT, WITH_WETH), frozenset({OWN}))
+    assert [finding.account for finding in findings] == [3, 1]
+    assert findings[0].urgency > findings[1].urgency
+
+
+def test_scaling_keeps_proportions_and_ends_in_nothing() -> None:
+    plan = plan_for(holder(-100, -50.0))
+    assert plan.scaled(0.25).legs[0].size == Wad.whole(-25)
+    assert plan.scaled(1e-30) is None
