@@ -81,7 +81,11 @@ class Journal:
         """signed: hash and raw bytes; fees: highest and priority fee."""
         cursor = self._connection.execute(
             "INSERT INTO transactions (nonce, hash, raw, target, data, purpose, account, correlation, gas, max_fee, priority_fee, "
-            "status, detected_at, prepared_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "status, detected_at, prepared_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            # The very same transaction again, which never arrived the first time.
+            "ON CONFLICT (hash) DO UPDATE SET status = excluded.status, correlation = excluded.correlation, "
+            "detected_at = excluded.detected_at, prepared_at = excluded.prepared_at, sent_at = NULL, settled_at = NULL, note = '' "
+            "RETURNING id",
             (
                 nonce,
                 *signed,
@@ -97,7 +101,8 @@ class Journal:
                 now,
             ),
         )
-        return self.entry(int(cursor.lastrowid or 0))
+        [(number,)] = cursor.fetchall()
+        return self.entry(number)
 
     def entry(self, number: int) -> Entry:
         [found] = self._select("WHERE id = ?", (number,))

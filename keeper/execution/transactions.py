@@ -139,10 +139,9 @@ class TransactionManager:
             return
         try:
             self._send(entry.call, entry.correlation, entry.nonce, entry.gas, (raised, min(raised_tip, raised)), entry.detected_at)
-        except ExecutionError as error:
-            # A wrong nonce: included meanwhile, the next poll finds the receipt. Otherwise wait as long again.
-            if not isinstance(error, _WrongNonceError):
-                self._journal.sent(entry, self._clock())
+        except ExecutionError:
+            # Included meanwhile (the next poll finds the receipt), or not wanted at this price: wait as long again.
+            self._journal.sent(entry, self._clock())
 
     def _send(self, call: Call, correlation: str, nonce: int, gas: int, fees: tuple[int, int], detected_at: float) -> Entry:
         fields = {
@@ -167,11 +166,11 @@ class TransactionManager:
             if "already known" in message or "already imported" in message:
                 return self._journal.sent(entry, self._clock())
             self._journal.settle(entry, Status.DROPPED, self._clock(), note=str(error)[:300])
-            if "nonce" in message:
+            if "nonce" in message or "underpriced" in message:
                 raise _WrongNonceError(str(error)) from error
             raise ExecutionError(f"{call.purpose}: the node refused the transaction: {error}") from error
         return self._journal.sent(entry, self._clock())
 
 
 class _WrongNonceError(ExecutionError):
-    """The node expects another nonce."""
+    """The node expects another nonce, or holds another transaction with this one."""
