@@ -42,6 +42,12 @@ interface IMarginEngine {
     /// @notice The account is at least as healthy as claimed: marginEquity >= threshold x the witness's requirement.
     error HealthNotBelow(uint64 account, int256 marginEquity, uint256 requirement, uint256 threshold);
 
+    /// @notice `parameters` is not a table of types/Parameter.sol.
+    error BadParameterTable(uint256 words, uint256 expected);
+
+    /// @notice The data contract whose code (after its first byte 0x00) is the table of the normal distribution.
+    function NORMAL_TABLE_POINTER() external view returns (address);
+
     /// @notice Full scan of an account on stored state.
     function requirement(uint64 account) external view returns (Requirement memory);
 
@@ -64,21 +70,22 @@ interface IMarginEngine {
     /// @notice Mark price of each instrument, USD 1e18 per contract, rounded to nearest, and the oldest price used.
     function marks(uint112[] calldata instruments) external view returns (uint256[] memory prices, uint256 oldestPrice);
 
-    /// @notice Pure: the requirement of `book` in `market` under `parameters` (the words of types/Parameter.sol).
+    /// @notice Stateless: the requirement of `book` in `market` under `parameters` (the words of types/Parameter.sol).
+    /// @dev `view` only because the normal table is read from its data contract.
     function compute(uint256[] calldata parameters, Market calldata market, Book calldata book)
         external
-        pure
+        view
         returns (Requirement memory);
 
-    /// @notice Pure: the witness's lower bound for `book` in `market`.
+    /// @notice Stateless: the witness's lower bound for `book` in `market`.
     function computeWitnessed(
         uint256[] calldata parameters,
         Market calldata market,
         Book calldata book,
         Witness calldata witness
-    ) external pure returns (Requirement memory);
+    ) external view returns (Requirement memory);
 
     /// @notice Health, 1e18: (margin equity - long options) / (maintenance - long options); type(int256).max where the
     /// denominator is 0 and the numerator is not negative, type(int256).min where it is negative.
-    function health(Requirement memory r) external pure returns (int256);
+    function health(Requirement calldata r) external pure returns (int256);
 }

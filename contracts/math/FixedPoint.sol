@@ -47,20 +47,25 @@ library FixedPoint {
         return uint256(FixedPointMathLib.powWad(int256(base), int256(exponent)));
     }
 
-    /// @notice a * b / 1e18 towards minus infinity. No overflow for |a * b| < 2**255, which the callers' domains ensure.
-    function mulWadFloor(int256 a, int256 b) internal pure returns (int256 c) {
-        int256 product = a * b;
+    /// @notice a / b towards minus infinity, b > 0.
+    function divFloor(int256 a, int256 b) internal pure returns (int256 c) {
         unchecked {
-            c = product / SWAD;
-            if (product % SWAD < 0) --c;
+            c = a / b;
+            if (a % b < 0) --c;
         }
     }
 
-    /// @notice a * b / 1e18, rounded up.
-    function mulWadUp(uint256 a, uint256 b) internal pure returns (uint256) {
-        uint256 product = a * b;
+    /// @notice a / 1e18, rounded up.
+    function divWadUp(uint256 a) internal pure returns (uint256) {
         unchecked {
-            return product / WAD + (product % WAD == 0 ? 0 : 1);
+            return a / WAD + (a % WAD == 0 ? 0 : 1);
+        }
+    }
+
+    /// @notice a * b / 1e18, rounded up. The product must be below 2**256: USD amounts are below 2**150, rates below 2**64.
+    function mulWadUp(uint256 a, uint256 b) internal pure returns (uint256) {
+        unchecked {
+            return divWadUp(a * b);
         }
     }
 

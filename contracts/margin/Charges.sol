@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {FixedPoint, WAD} from "../math/FixedPoint.sol";
+import {NormalCdf} from "../math/NormalCdf.sol";
+import {FULL_CONFIDENCE, SpotWord} from "../types/Feed.sol";
+import {Parameter, ParameterTable} from "../types/Parameter.sol";
+import {OptionPoint} from "./OptionMark.sol";
+import {ExpiryLegs, Portfolio, PortfolioLib, UnderlyingLegs} from "./Portfolio.sol";
+import {ExpirySums, Stress, UnderlyingRisk} from "./Risk.sol";
+import {MemoryArray} from "./MemoryArray.sol";
+
+/// @title Charges on top of the stress loss (margin.md section 3)
+/// @notice Each rounds up, in 1e-18 USD.
+library Charges {
+    using MemoryArray for uint256[];
+    using MemoryArray for int256[];
+
+    /// @dev phi(0) rounded up, 1e18.
+    uint256 private constant DENSITY_AT_ZERO = 398_942_280_401_432_679;
+    /// @dev Lane units (1e-12 USD) times a density of 1e18.
+    int256 private constant LANE_WAD = 1e12;
+
+    /// @notice Roll: |delta_e| S max(rollMin, rollSlope T). @param delta Delta x spot, 1e36. @param tenor Years, 1e18.
+    function addRoll(ParameterTable table, UnderlyingRisk memory risk, int256 delta, uint256 tenor) internal pure {
+        unchecked {
+            if (delta == 0) return;
+            uint256 rate = FixedPoint.mulWadUp(table.get(Parameter.ROLL_SLOPE), tenor);
+            uint256 least = table.get(Parameter.ROLL_MIN);
+            risk.roll += FixedPoint.mulWadUp(FixedPoint.divWadUp(FixedPoint.abs(delta)), rate < least ? least : rate);
+        }
+    }
+
+    /// @notice Rate: 1 % of |T V|, V the net value of the expiry's options, 1e36.
+    function addRate(ParameterTable table, UnderlyingRisk memory risk, int256 value, uint256 tenor) internal pure {
+        unchecked {
+            uint256 rho = FixedPoint.mulWadUp(FixedPoint.divWadUp(FixedPoint.abs(value)), tenor);
+            risk.rate += FixedPoint.mulWadUp(rho, table.get(Parameter.RATE_CHARGE));
+        }
+    }
+
+    /// @notice Short options: a rate of the spot on net short calls and net short puts of the expiry.
+    function addShortOptions(Stress memory s, UnderlyingRisk memory risk, ExpirySums memory e) internal pure {
+        unchecked {
+            uint256 short_ = (e.calls < 0 ? uint256(-e.calls) : 0) + (e.puts < 0 ? uint256(-e.puts) : 0);
+            if (short_ == 0) return;
+            uint256 rate = s.table.get(Parameter.SHORT_OPTION_RATE);
+            risk.shortOptions += FixedPoint.mulWadUp(FixedPoint.divWadUp(short_ * s.spot), rate);
+        }
+    }
+
+    /// @notice Gamma x S^2 of one option = size D F phi(d1) / (v sqrt T). @param forward size D F, 1e-12 USD.
+    function addGamma(Stress memory s, bool near, int256 forward, OptionPoint memory o) internal pure {
+        unchecked {
+            int256 density = int256(NormalCdf.density(o.d1 - s.bias));
+            int256 gamma = ((forward * density) << NormalCdf.POSITION_BITS) / int256(o.stdDev);
+            if (near) s.nearGamma += gamma;
+            s.gamma += gamma;
+        }
+    }
+
+    /// @notice The charges that need all legs: delta, gamma, vega, oracle, spot contingency; and the greeks.
+    function ofUnderlying(Stress memory s, Portfolio memory p, UnderlyingLegs memory legs, UnderlyingRisk memory risk)
+        internal
+        pure
+    {
+        unchecked {
+            s.totals.gross += (s.contracts + s.perpContracts) * s.spot;
+            risk.deltaUnits = s.delta / int256(s.spot);
+            risk.delta = _delta(s);
+            risk.gamma = _gamma(s);
+            _vega(s, p, legs, risk);
+            risk.oracle = _oracle(s, legs);
+            if (legs.joined != 0) {
+                risk.spotContingency =
+                    FixedPoint.mulWadUp(FixedPoint.divWadUp(legs.joined * s.spot), s.table.get(Parameter.SPOT_CONTINGENCY));
+            }
+            if (s.needsDensity) {
+                // 1e-30 USD / spot^2 (1e36): units per USD in 1e18
+                risk.gammaUnits = s.gamma * 1e6 / int256(s.spot) * 1e18 / int256(s.spot);
+            }
+        }
+    }
+
+    /// @notice All charges of an underlying, USD 1e18.
+    function total(UnderlyingRisk memory risk) internal pure returns (uint256) {
+        unchecked {
+            return risk.rate + risk.roll + risk.shortOptions + risk.delta + risk.gamma + risk.vega + risk.oracle
+                + risk.spotContingency;
+        }
+    }
+
+    /// @dev Liquidity: excess * min(slope * excess, cap), excess of |delta| S over what the market absorbs.
+    function _delta(Stress memory s) private pure returns (uint256) {
+        unchecked {
+            uint256 exposure = FixedPoint.divWadUp(FixedPoint.abs(s.delta));
+            uint256 free = s.table.get(Parameter.DELTA_FREE);
+            if (exposure <= free) return 0;
+            uint256 excess = exposure - free;
+            uint256 rate = FixedPoint.mulWadUp(excess, s.table.get(Parameter.DELTA_SLOPE));
+            uint256 cap = s.table.get(Parameter.DELTA_CAP);
+            return FixedPoint.mulWadUp(excess, rate < cap ? rate : cap);
+        }
+    }
+
+    /// @dev 0.5 max(0, -gamma) (S g)^2 of options close to expiry, at most S g times their short contracts.
+    function _gamma(Stress memory s) private pure returns (uint256) {
+        unchecked {
+            if (s.nearGamma >= 0) return 0;
+            uint256 step = FixedPoint.mulWadUp(s.table.get(Parameter.GAMMA_STEP), s.spotScale);
+            uint256 gap = FixedPoint.mulWadUp(uint256(-s.nearGamma) / uint256(LANE_WAD) + 1, FixedPoint.mulWadUp(step, step)) / 2 + 1;
+            uint256 cap = FixedPoint.mulWadUp(FixedPoint.divWadUp(s.nearShort * s.spot), step);
+            return gap < cap ? gap : cap;
+        }
+    }
+
+    /// @dev vegaRate max(0, |vega| - free). The densities are only computed where the bound does not already say 0.
+    function _vega(Stress memory s, Portfolio memory p, UnderlyingLegs memory legs, UnderlyingRisk memory risk) private pure {
+        unchecked {
+            uint256 free = s.table.get(Parameter.VEGA_FREE);
+            // Sum of |size| D F sqrt T <= sum of the lanes' sqrt T, in 1e-12 USD; each density is at most phi(0).
+            if (!s.needsDensity && s.vegaBound * DENSITY_AT_ZERO / uint256(LANE_WAD) <= free) return;
+            int256 vega;
+            for (uint256 at = legs.expiries; at != 0;) {
+                ExpiryLegs memory expiry = PortfolioLib.expiryAt(at);
+                vega += _vegaOf(expiry, p);
+                at = expiry.next;
+            }
+            risk.vegaUsd = vega;
+            uint256 size = FixedPoint.abs(vega);
+            if (size > free) risk.vega = FixedPoint.mulWadUp(size - free + 1, s.table.get(Parameter.VEGA_RATE));
+        }
+    }
+
+    function _vegaOf(ExpiryLegs memory expiry, Portfolio memory p) private pure returns (int256 vega) {
+        unchecked {
+            int256 densities; // sum of size x density, 1e36
+            for (uint256 index = expiry.first; index != 0;) {
+                uint256 word = p.positions.at(--index);
+                uint256 link = p.next.at(index);
+                // d1 as `ScenarioMargin` left it; 0 where the expiry has passed, and then `vegaUnit` is 0.
+                if ((word >> 104) & 2 != 0) {
+                    densities += (int256(word) >> 160) * int256(NormalCdf.density(int256(link) >> 16));
+                }
+                index = uint16(link);
+            }
+            vega = densities / 1e18 * int256(expiry.vegaUnit) / 1e18;
+        }
+    }
+
+    /// @dev A doubtful price is doubtful for every contract, hedged or not: (1 - confidence) of the notional.
+    function _oracle(Stress memory s, UnderlyingLegs memory legs) private pure returns (uint256) {
+        unchecked {
+            uint256 confidence = SpotWord.wrap(legs.spot).confidence() * (WAD / FULL_CONFIDENCE);
+            if (confidence >= s.table.get(Parameter.CONFIDENCE_THRESHOLD)) return 0;
+            return FixedPoint.mulWadUp(FixedPoint.divWadUp(s.contracts * s.spot + s.perpValue), WAD - confidence);
+        }
+    }
+}

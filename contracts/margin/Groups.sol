@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {FixedPoint, WAD} from "../math/FixedPoint.sol";
+import {GROUPS_AT, MAX_GROUPS, MAX_UNDERLYINGS, ParameterTable, UNDERLYINGS_AT} from "../types/Parameter.sol";
+import {UnderlyingRisk} from "./Risk.sol";
+import {MemoryArray} from "./MemoryArray.sol";
+
+/// @title Losses of correlated underlyings (margin.md section 4)
+/// @notice sum_g [(1 - kappa_g) sum W_u + kappa_g max(0, J_g)], J_g the largest joint loss in one scenario for all members.
+library Groups {
+    using MemoryArray for uint256[];
+    using MemoryArray for int256[];
+
+    /// @notice Group of an underlying: 0 for none, else 1..MAX_GROUPS.
+    function groupOf(ParameterTable table, uint256 underlying) internal pure returns (uint256) {
+        unchecked {
+            uint256 id = uint8(table.word(UNDERLYINGS_AT + underlying));
+        return id > MAX_GROUPS ? 0 : id;
+        }
+    }
+
+    /// @notice Loss of all underlyings after the credited offsets, rounded up.
+    /// @param chosen `ScenarioChoice.choose`: index + 1 of the witness's scenario per group, 0 for all.
+    function loss(ParameterTable table, UnderlyingRisk[] memory risks, uint256[] memory chosen)
+        internal
+        pure
+        returns (uint256 sum)
+    {
+        unchecked {
+            uint256 present;
+            for (uint256 i; i < risks.length; ++i) {
+                present |= 1 << groupOf(table, risks[i].id);
+                sum += risks[i].loss;
+            }
+            for (uint256 id = 1; present >> id != 0; ++id) {
+                uint256 kappa = table.word(GROUPS_AT + id - 1);
+                if ((present >> id) & 1 == 0 || kappa == 0) continue;
+                (uint256 single, uint256 joint) = joined(table, risks, id, chosen.at(MAX_UNDERLYINGS + id));
+                sum = sum - single * kappa / WAD + FixedPoint.mulWadUp(joint, kappa);
+            }
+        }
+    }
+
+    /// @notice Sum of W and max(0, J) of one group.
+    function joined(ParameterTable table, UnderlyingRisk[] memory risks, uint256 id, uint256 scenario)
+        internal
+        pure
+        returns (uint256 single, uint256 joint)
+    {
+        unchecked {
+            uint256 members;
+            int256[] memory sums;
+            for (uint256 i; i < risks.length; ++i) {
+                if (groupOf(table, risks[i].id) != id) continue;
+                single += risks[i].loss;
+                sums = ++members == 1 ? risks[i].pnl : _sum(sums, risks[i].pnl);
+            }
+            int256 least;
+            for (uint256 i; i < sums.length; ++i) {
+                if (sums.at(i) < least && (scenario == 0 || scenario == i + 1)) least = sums.at(i);
+            }
+            joint = uint256(-least);
+        }
+    }
+
+    function _sum(int256[] memory a, int256[] memory b) private pure returns (int256[] memory sums) {
+        unchecked {
+            sums = new int256[](a.length);
+            for (uint256 i; i < a.length; ++i) {
+                sums.put(i, a.at(i) + b.at(i));
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IMarginEngine, Requirement} from "../interfaces/IMarginEngine.sol";
+import {FixedPoint, SWAD, WAD} from "../math/FixedPoint.sol";
+import {MarginMode} from "../types/Book.sol";
+import {Parameter} from "../types/Parameter.sol";
+import {Charges} from "./Charges.sol";
+import {Groups} from "./Groups.sol";
+import {Case, Stress, Totals, UnderlyingRisk} from "./Risk.sol";
+import {MemoryArray} from "./MemoryArray.sol";
+import {ScenarioMargin} from "./ScenarioMargin.sol";
+import {ScenarioChoice} from "./ScenarioChoice.sol";
+import {StandardMargin} from "./StandardMargin.sol";
+import {Valuation} from "./Valuation.sol";
+
+/// @title The requirement of a book (margin.md sections 2 to 6)
+/// @notice The same code for stored accounts and for books in calldata.
+library MarginCore {
+    using MemoryArray for uint256[];
+    using MemoryArray for int256[];
+
+    /// @notice Requirement and margin equity. @return risks Per underlying with legs, ascending; empty but for PORTFOLIO.
+    function requirement(Case memory c, bool greeks)
+        internal
+        pure
+        returns (Requirement memory r, UnderlyingRisk[] memory risks)
+    {
+        unchecked {
+            Totals memory totals;
+            if (c.mode == MarginMode.PORTFOLIO) {
+                (totals, risks) = _portfolio(c, greeks);
+            } else {
+                if (c.witnessUnderlyings.length + c.witnessGroups.length != 0) revert IMarginEngine.BadWitness(0, 0);
+                standard(c, totals);
+            }
+            _equity(c, totals, r);
+            r.initial = totals.initial;
+            r.maintenance = totals.maintenance;
+            r.longOptions = totals.longOptions;
+            r.grossNotional = totals.gross / WAD;
+            r.oldestPrice = c.oldestPrice;
+        }
+    }
+
+    /// @notice Standard margin of every position, added to `totals`. @return marks Per position, USD 1e18.
+    function standard(Case memory c, Totals memory totals) internal pure returns (uint256[] memory marks) {
+        StandardMargin.Scan memory s;
+        (s.table, s.bias, s.time, s.totals) = (c.table, c.bias, c.time, totals);
+        s.marks = marks = new uint256[](c.portfolio.positions.length);
+        StandardMargin.scan(s, c.portfolio);
+    }
+
+    /// @notice Health of a requirement (IMarginEngine).
+    function health(Requirement memory r) internal pure returns (int256) {
+        unchecked {
+            int256 own = r.marginEquityMaintenance - int256(r.longOptions);
+            int256 binding = int256(r.maintenance) - int256(r.longOptions);
+            if (binding <= 0) return own >= 0 ? type(int256).max : type(int256).min;
+            return FixedPoint.divFloor(own * SWAD, binding);
+        }
+    }
+
+    function _portfolio(Case memory c, bool greeks)
+        private
+        pure
+        returns (Totals memory totals, UnderlyingRisk[] memory risks)
+    {
+        unchecked {
+            uint256[] memory chosen = ScenarioChoice.choose(c);
+            Stress memory s;
+            (s.table, s.bias, s.time, s.totals) = (c.table, c.bias, c.time, totals);
+            risks = ScenarioChoice.reserve(c.portfolio.legged);
+            uint256 sum;
+            uint256 at;
+            for (uint256 id; c.portfolio.legged >> id != 0; ++id) {
+                if ((c.portfolio.legged >> id) & 1 == 0) continue;
+                uint256 mask = ScenarioChoice.mask(c, chosen, id);
+                UnderlyingRisk memory risk = ScenarioMargin.assess(s, c.portfolio, id, mask, greeks);
+                if (c.partially) {
+                    risk.worst = chosen.at(id) - 1;
+                    int256 pnl = risk.pnl.at(risk.worst);
+                    risk.loss = pnl < 0 ? uint256(-pnl) : 0;
+                }
+                sum += Charges.total(risk);
+                risks[at++] = risk;
+            }
+            sum += Groups.loss(c.table, risks, chosen);
+            // No book is free, a box neither.
+            uint256 least = FixedPoint.mulWadUp(FixedPoint.divWadUp(totals.gross), c.table.get(Parameter.NOTIONAL_FLOOR));
+            if (sum < least) sum = least;
+            totals.initial = sum;
+            totals.maintenance = FixedPoint.mulWadUp(sum, c.table.get(Parameter.MAINTENANCE_FACTOR));
+        }
+    }
+
+    function _equity(Case memory c, Totals memory totals, Requirement memory r) private pure {
+        unchecked {
+            Valuation.Collateral memory v = Valuation.collateral(c.table, c.mode, c.collateral, c.portfolio);
+            int256 own = c.balance + FixedPoint.divFloor(totals.value, SWAD);
+            r.equity = own + int256(v.value);
+            r.marginEquityInitial = own + int256(v.initial);
+            r.marginEquityMaintenance = own + int256(v.maintenance);
+        }
+    }
+}
