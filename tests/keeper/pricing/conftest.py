@@ -1,27 +1,9 @@
-"""Published numbers and a 50-digit Black-76 of textbook form, independent of the formulas in the package."""
+"""A 50-digit Black-76 of textbook form, independent of the formulas in the package."""
 
-import json
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import mpmath as mp
 import pytest
-
-VECTORS = Path(__file__).parents[2] / "vectors" / "models.json"
-
-
-@pytest.fixture(scope="session")
-def rows() -> Callable[[str], list[dict[str, Any]]]:
-    """rows(model): the rows of models.json for that model; fails where there are none."""
-    everything = json.loads(VECTORS.read_text())
-
-    def of(model: str) -> list[dict[str, Any]]:
-        found = [row for row in everything if row["model"] == model]
-        assert found, f"models.json has no rows for {model}"
-        return found
-
-    return of
 
 
 def _cdf(x: mp.mpf) -> mp.mpf:
