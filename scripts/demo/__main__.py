@@ -2,15 +2,17 @@
 
     python -m scripts.demo                 KEEPER=off python -m scripts.demo (the control: must exit non-zero)
 
-Exit code 0 only if no account is left under-margined, no deficit unallocated and INV-LEDGER holds. Files and logs go to out/.
+Exit code 0 only if no account is left under-margined, no deficit unallocated and INV-LEDGER holds.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
@@ -22,13 +24,15 @@ from scripts.demo.report import Narrator
 from scripts.demo.world import World
 from scripts.processes import exit_on_sigterm
 
-FOLDER = ROOT / "out"
 INTERRUPTED = 130
 REPORT_WIDTH = 190  # where the output is no terminal
 
 
 def main() -> int:
     exit_on_sigterm()
+    parser = argparse.ArgumentParser(prog="python -m scripts.demo", description="Plays a fall on a local chain and reports on it.")
+    parser.add_argument("--folder", type=Path, default=ROOT / "out", help="where files and logs go")
+    folder: Path = parser.parse_args().folder
     switch = os.environ.get("KEEPER", "on").lower()
     if switch not in ("on", "off"):
         sys.exit(f"KEEPER: expected on or off, got {switch!r}")
@@ -38,10 +42,10 @@ def main() -> int:
     narrator.open()
     narrator.progress("compile", "contracts")
     _compile()
-    with World(story, FOLDER, with_keeper=switch == "on", progress=narrator.progress) as world:
+    with World(story, folder, with_keeper=switch == "on", progress=narrator.progress) as world:
         narrator.enter(world)
         evidence = play(world, on_step=narrator.step)
-    write_evidence(evidence, FOLDER / "evidence.json")
+    write_evidence(evidence, folder / "evidence.json")
     narrator.finish(evidence, story)
     print(json.dumps(summarise(evidence)), flush=True)
     return 1 if failures(evidence) else 0
