@@ -36,7 +36,7 @@ def main() -> int:
     switch = os.environ.get("KEEPER", "on").lower()
     if switch not in ("on", "off"):
         sys.exit(f"KEEPER: expected on or off, got {switch!r}")
-    console = Console(highlight=False, soft_wrap=True) if sys.stdout.isatty() else Console(highlight=False, width=REPORT_WIDTH)
+    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=REPORT_WIDTH)
     story = fall()
     narrator = Narrator(console, story)
     narrator.open()

@@ -71,7 +71,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """accounts: name -> account; seen: block -> unix nanoseconds; risks: block -> risks; totals: Lens.totals at the last block."""
+    """accounts: name -> account; seen: block -> unix nanoseconds; risks: block -> risks; totals: Lens.totals at the last block;
+    fund: the insurance fund's tokens at "first" and "last", WAD."""
 
     story: str
     commit: str
@@ -83,6 +84,7 @@ class Evidence:
     seen: dict[int, int]
     risks: dict[int, list[Risk]]
     totals: dict[str, Any]
+    fund: dict[str, int]
 
     def of(self, event: str, contract: str | None = None) -> list[Record]:
         """Events of that name in the order of the chain."""
@@ -98,6 +100,7 @@ class RiskReader:
     def __init__(self, chain: Chain, deployment: Deployment) -> None:
         self._lens = deployment.contract(chain, "Lens")
         self._ledger = deployment.contract(chain, "Ledger")
+        self._fund = deployment.contract(chain, "InsuranceFund")
 
     def count(self, block: int) -> int:
         return int(self._ledger.functions.accountCount().call(block_identifier=block))
@@ -114,6 +117,10 @@ class RiskReader:
     def all(self, block: int) -> list[Risk]:
         """Every account of the ledger, the house left out: it has no positions."""
         return self.read(range(1, self.count(block) + 1), block)
+
+    def fund(self, block: int) -> int:
+        """The insurance fund's tokens, WAD."""
+        return int(self._fund.functions.holdings().call(block_identifier=block))
 
     def totals(self, block: int) -> dict[str, Any]:
         cash, costs, recorded, drift, collateral, recorded_collateral = self._lens.functions.totals(0, self.count(block)).call(
@@ -149,6 +156,7 @@ def gather(
         seen=_seen(blocks_file),
         risks=risks,
         totals=reader.totals(last),
+        fund={"first": reader.fund(steps[0].before), "last": reader.fund(last)},
     )
     price_blocks = sorted({r["block"] for r in evidence.of("MarketUpdated")})
     for account, liquidated in _first_liquidations(evidence).items():

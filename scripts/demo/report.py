@@ -190,6 +190,8 @@ class Narrator:
             ("paid to the liquidator for proven release", sum(a["payment"] for a in liquidated)),
             ("liquidation fees", sum(a["fee"] for a in liquidated)),
             ("paid by the insurance fund", paid_out),
+            ("insurance fund at first", evidence.fund["first"]),
+            ("insurance fund at last, fees collected", evidence.fund["last"]),
             ("equity of the keeper's account, change", self._change("keeper", evidence)),
             ("equity of the maker's account, change", self._change("maker", evidence)),
         )
