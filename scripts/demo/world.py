@@ -133,6 +133,7 @@ class World:
         if self._with_keeper:
             self.keeper = Child("keeper", "keeper.cli", ["run"], folder / "keeper.log", self.keeper_environment())
             self._stack.enter_context(self.keeper)
+            self.keeper.wait_for("started")
             self._progress("start", "keeper")
 
     def _run(self, name: str, module: str, *arguments: str) -> dict[str, Any]:
