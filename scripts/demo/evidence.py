@@ -54,6 +54,7 @@ class Risk:
     margin_equity: int
     initial: int
     maintenance: int
+    gross_notional: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,8 @@ class RiskReader:
         for start in range(0, len(accounts), VIEW_BATCH):
             views = self._lens.functions.risksOf(list(accounts[start : start + VIEW_BATCH])).call(block_identifier=block)
             for account, ok, requirement, health in views:
-                initial, maintenance, equity, _, margin_equity = requirement[:5]
-                found.append(Risk(account, ok, health, equity, margin_equity, initial, maintenance))
+                initial, maintenance, equity, _, margin_equity, _, gross_notional, _ = requirement
+                found.append(Risk(account, ok, health, equity, margin_equity, initial, maintenance, gross_notional))
         return found
 
     def all(self, block: int) -> list[Risk]:

@@ -66,14 +66,14 @@ def _traders(week: int, month: int, quarter: int) -> tuple[Trader, ...]:
     married_put = (Leg(eth, 100), Leg(Instrument.put(ETH, month, 3_300), 100))
     strangle = (Leg(Instrument.call(ETH, month, 4_000), -150), Leg(Instrument.put(ETH, month, 2_900), -150))
     return (
-        Trader("Ada", cross, 34_000, (Leg(eth, 100),), "ten times long: called, liquidated early with equity left"),
+        Trader("Ada", cross, 34_000, (Leg(eth, 100),), "ten times long: cut back before the gap, bankrupt behind it"),
         Trader("Ben", isolated, 62_000, (Leg(btc, 12),), "eighteen times long in one position: the first to go"),
         Trader("Cleo", isolated, 232_000, (Leg(btc, 21.5),), "healthy before the gap, bankrupt behind it: the fund pays"),
-        Trader("Dan", cross, 82_000, (Leg(eth, 120), Leg(btc, 3.2)), "two perps, one cash balance: the gap takes both"),
+        Trader("Dan", cross, 82_000, (Leg(eth, 120), Leg(btc, 3.2)), "two perps, one cash balance: the gap takes both at once"),
         Trader("Eve", portfolio, 100_000, strangle, "short volatility: loses by vol and by spot, taken in parts"),
         Trader("Finn", portfolio, 20_000, (Leg(Instrument.call(ETH, month, 3_600), -80),), "covered calls: WETH joins the legs", weth=80),
         Trader("Gus", portfolio, 70_000, married_put, "long perp and long put: the hedge counts, he survives"),
-        Trader("Gwen", cross, 70_000, married_put, "the same book and cash in CROSS: the put supports nothing"),
+        Trader("Gwen", cross, 70_000, married_put, "the same book and cash in CROSS: the put supports nothing, its value is sold"),
         Trader("Hana", portfolio, 45_000, (Leg(Instrument.future(ETH, quarter), 60), Leg(eth, -60)), "basis trade: survives"),
         Trader("Ivan", cross, 60_000, (Leg(btc, -5),), "short: gains"),
         Trader("Jun", isolated, 70_000, (Leg(Instrument.put(BTC, month, 90_000), -4),), "naked short put"),

@@ -11,9 +11,12 @@ from scripts.demo.world import World
 
 __all__ = ["play"]
 
-LOOK_EVERY_S = 0.15
+WAD = 10**18
+LOOK_EVERY_S = 0.1
 UNSAFE_TIMEOUT_S = 20.0  # while an account is below 1.00
 PARTIAL_TIMEOUT_S = 5.0  # while accounts are between 1.00 and 1.05: liquidation is allowed, not due
+INVENTORY_TIMEOUT_S = 5.0  # while the keeper hands on what it took; between two markets minutes pass, so it would have the time
+INVENTORY_USD = 1_000
 
 
 def play(
@@ -26,6 +29,7 @@ def play(
     before_step its index (1..) before the prices move."""
     reader, events = RiskReader(world.chain, world.deployment), EventReader(world.chain, world.deployment)
     steps: list[Step] = []
+    told = world.head()
     for index, market in enumerate(world.story.markets, 1):
         before_step(index)
         before = world.head()
@@ -36,7 +40,9 @@ def play(
         spots = {symbol: quoted["spot"] for symbol, quoted in market["underlyings"].items()}
         step = Step(index, market["time"], spots, before, block, settled, round(time.monotonic() - started, 3))
         steps.append(step)
-        on_step(step, after, quiet, events.read(before + 1, world.head()))
+        head = world.head()
+        on_step(step, after, quiet, events.read(told + 1, head))
+        told = head
     world.require_running()
     # The house owes its fees to the fund; anybody may say so.
     world.chain.send(world.deployment.contract(world.chain, "Clearing").functions.collectFees(), world.maker.address)
@@ -56,14 +62,20 @@ def play(
 
 
 def _wait(world: World, reader: RiskReader) -> tuple[bool, list[Risk]]:
-    """Until no account can be liquidated or time is up (at once without a keeper); whether none is left, and all risks."""
+    """Until no account can be liquidated and the keeper's inventory is gone, or time is up (at once without a keeper); whether no account
+    can be liquidated, and all risks."""
     started = time.monotonic()
     while True:
         risks = reader.all(world.head())
         lowest = min(risk.health for risk in risks)
-        waited = time.monotonic() - started
-        limit = UNSAFE_TIMEOUT_S if lowest < FULL_THRESHOLD else PARTIAL_TIMEOUT_S
-        if lowest >= PARTIAL_THRESHOLD or world.keeper is None or waited > limit:
+        inventory = next(risk.gross_notional for risk in risks if risk.account == world.keeper_account.account)
+        if lowest < FULL_THRESHOLD:
+            limit = UNSAFE_TIMEOUT_S
+        elif lowest < PARTIAL_THRESHOLD:
+            limit = PARTIAL_TIMEOUT_S
+        else:
+            limit = INVENTORY_TIMEOUT_S if inventory > INVENTORY_USD * WAD else 0.0
+        if world.keeper is None or time.monotonic() - started >= limit:
             return lowest >= PARTIAL_THRESHOLD, risks
         world.require_running()
         time.sleep(LOOK_EVERY_S)

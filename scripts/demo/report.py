@@ -87,7 +87,7 @@ class Narrator:
             f"[green]{bands[0]} ≥ 1.25[/green]  [yellow]{bands[1]} called[/yellow]  [magenta]{bands[2]} < 1.05[/magenta]  "
             f"[red]{bands[3]} < 1.00[/red]"
         )
-        flagged = [self._name(r["args"]["account"]) for r in events if r["event"] == "Flagged"]
+        flagged = [self._name(r["args"]["account"]) for r in events if r["event"] in ("Flagged", "DebtFlagged")]
         if flagged:
             self._console.print(f"          flagged: {', '.join(dict.fromkeys(flagged))}", style="dim")
         for record in events:
@@ -193,6 +193,7 @@ class Narrator:
             ("insurance fund at first", evidence.fund["first"]),
             ("insurance fund at last, fees collected", evidence.fund["last"]),
             ("equity of the keeper's account, change", self._change("keeper", evidence)),
+            ("inventory left with the keeper, gross notional", self._inventory(evidence)),
             ("equity of the maker's account, change", self._change("maker", evidence)),
         )
         for label, amount in rows:
@@ -226,6 +227,10 @@ class Narrator:
         account = evidence.accounts[name]
         first, last = evidence.risk(account, evidence.steps[0].before), evidence.risk(account, evidence.last_block)
         return 0 if first is None or last is None else last.equity - first.equity
+
+    def _inventory(self, evidence: Evidence) -> int:
+        last = evidence.risk(evidence.accounts["keeper"], evidence.last_block)
+        return 0 if last is None else last.gross_notional
 
     def _liquidation(self, record: Record, events: Sequence[Record]) -> str:
         a = record["args"]
