@@ -48,7 +48,6 @@ def default_expiries(now: int) -> tuple[int, ...]:
 def configure(chain: Chain, deployment: Deployment, deployer: str, expiries: Sequence[int]) -> None:
     """Underlyings, expiries (of both), collateral, group, fund member. Raises TransactionFailedError."""
     group, kappa = MAJORS
-    listed = deployment.contracts
     parameters = deployment.contract(chain, "RiskParameters").functions
     registry = deployment.contract(chain, "InstrumentRegistry").functions
     calls = [parameters.setGroup(group, kappa)]
@@ -60,11 +59,9 @@ def configure(chain: Chain, deployment: Deployment, deployer: str, expiries: Seq
         ]
     weth = deployment.tokens["WETH"]
     calls.append(parameters.setCollateral(weth["index"], (UNDERLYINGS["ETH"], True, *COLLATERAL_HAIRCUTS)))
-    if "CollateralVault" in listed:
-        calls.append(deployment.contract(chain, "CollateralVault").functions.list(weth["address"]))
-    if "InsuranceFund" in listed and "Liquidator" in listed:
-        fund = deployment.contract(chain, "InsuranceFund").functions
-        calls.append(fund.setMember(deployment.address("Liquidator"), FUND_DRAW_LIMIT, FUND_DRAW_WINDOW))
+    calls.append(deployment.contract(chain, "CollateralVault").functions.list(weth["address"]))
+    fund = deployment.contract(chain, "InsuranceFund").functions
+    calls.append(fund.setMember(deployment.address("Liquidator"), FUND_DRAW_LIMIT, FUND_DRAW_WINDOW))
     for call in calls:
         chain.send(call, deployer)
 
@@ -73,8 +70,6 @@ def hand_over(chain: Chain, deployment: Deployment, deployer: str) -> None:
     """Every role to the timelock, none left with the deployer. Raises TransactionFailedError."""
     timelock = deployment.address("Timelock")
     for name, roles in ROLES.items():
-        if name not in deployment.contracts:
-            continue
         contract = deployment.contract(chain, name)
         # The right to grant goes last: renouncing it first would lock the others in.
         for role in _role_ids((*roles, "DEFAULT_ADMIN_ROLE")):

@@ -18,7 +18,7 @@ from typing import Any, Self
 from web3 import Web3
 from web3.contract import Contract
 
-from scripts.artifacts import ArtifactError, load
+from scripts.artifacts import load
 from scripts.chain import Chain
 from scripts.roles import DEPLOYER, GOVERNOR, ORACLE_QUORUM, ORACLE_SIGNERS, address_of
 
@@ -105,7 +105,7 @@ MODULES = ("Clearing", "Liquidator")  # the only writers of ledger and vault
 
 
 def deploy(chain: Chain, deployer: str, progress: Callable[[str], None] = lambda _: None) -> Deployment:
-    """Deploys tokens and contracts and wires the modules. progress is told each contract's name. Raises TransactionFailedError."""
+    """Deploys tokens and contracts and wires the modules. progress is told each name. Raises ArtifactError, TransactionFailedError."""
     addresses: dict[str, str] = {}
     contracts: dict[str, dict[str, Any]] = {}
     tokens: dict[str, dict[str, Any]] = {}
@@ -118,19 +118,14 @@ def deploy(chain: Chain, deployer: str, progress: Callable[[str], None] = lambda
         addresses[symbol] = found.address
         tokens[symbol] = {"address": found.address, "decimals": decimals, "index": index}
     for name, arguments in _constructors().items():
-        try:
-            artifact = load(name)
-            constructor = arguments(addresses.__getitem__, deployer)
-        except (ArtifactError, KeyError):
-            continue
         progress(name)
-        found, _ = chain.deploy(artifact.abi, artifact.bytecode, constructor, deployer)
+        artifact = load(name)
+        found, _ = chain.deploy(artifact.abi, artifact.bytecode, arguments(addresses.__getitem__, deployer), deployer)
         addresses[name] = found.address
         contracts[name] = {"address": found.address, "abi": artifact.abi}
     deployment = Deployment(chain.chain_id, first_block, contracts, tokens)
-    if all(name in contracts for name in MODULES):
-        for name in ("Ledger", "CollateralVault"):
-            chain.send(deployment.contract(chain, name).functions.wire([addresses[module] for module in MODULES]), deployer)
+    for name in ("Ledger", "CollateralVault"):
+        chain.send(deployment.contract(chain, name).functions.wire([addresses[module] for module in MODULES]), deployer)
     return deployment
 
 

@@ -21,7 +21,7 @@ from eth_utils.crypto import keccak
 from keeper.model.account import MarginMode
 from scripts.anvil import private_key
 from scripts.chain import Chain
-from scripts.deploy import DEPLOYMENT_FILE, Deployment
+from scripts.deploy import DEPLOYMENT_FILE, SETTLEMENT, Deployment
 from scripts.orders import Order, sign_order
 from scripts.roles import DEPLOYER, FIRST_TRADER, KEEPER, MAKER, address_of
 
@@ -36,6 +36,7 @@ ORDER_SECONDS = 3_600
 FRESH_SECONDS = 3  # a block is a second: leaves room inside MAX_ACTION_AGE
 FRESH_TIMEOUT_S = 20.0
 POLL_S = 0.01
+STAGING = 9  # times the deposit
 _ACCOUNT_OPENED = "0x" + keccak(text="AccountOpened(uint64,address,uint8)").hex()
 
 
@@ -81,6 +82,12 @@ def fund_account(chain: Chain, deployment: Deployment, party: Party, *, usdc: fl
         chain.send(token.functions.mint(party.address, units), party.address)
         chain.send(token.functions.approve(deployment.address("CollateralVault"), units), party.address)
         chain.send(clearing.functions.deposit(party.account, listing["index"], quantity), party.address)
+
+
+def withdraw(chain: Chain, deployment: Deployment, party: Party, *, usdc: float) -> None:
+    """Whole USDC back to the owner; the contract checks initial margin."""
+    clearing = deployment.contract(chain, "Clearing")
+    chain.send(clearing.functions.withdraw(party.account, SETTLEMENT, to_wad(usdc), party.address), party.address)
 
 
 def deposit_into_fund(chain: Chain, deployment: Deployment, index: int, usdc: float) -> None:
@@ -147,7 +154,9 @@ def seed(
     for index, trader in enumerate(story.traders, FIRST_TRADER):
         progress(trader.name)
         party = open_account(chain, deployment, index, trader.mode)
-        fund_account(chain, deployment, party, usdc=trader.usdc, weth=trader.weth)
+        # Each leg is checked alone: margin for the naked first one is paid in and taken out again once the book stands.
+        staging = 0.0 if len(trader.legs) < 2 else STAGING * trader.usdc
+        fund_account(chain, deployment, party, usdc=trader.usdc + staging, weth=trader.weth)
         traders[trader.name] = party
         for leg in trader.legs:
             instrument, size = leg.instrument.pack(), to_wad(leg.size)
@@ -155,6 +164,9 @@ def seed(
             price = mark(chain, deployment, instrument)
             buyer, seller = (party, maker) if size > 0 else (maker, party)
             trade(chain, deployment, buyer, seller, instrument, abs(size), price)
+        if staging:
+            wait_for_fresh_prices(chain, deployment)
+            withdraw(chain, deployment, party, usdc=staging)
     return maker, keeper, traders
 
 

@@ -74,7 +74,7 @@ def _traders(week: int, month: int, quarter: int) -> tuple[Trader, ...]:
         Trader("Finn", portfolio, 20_000, (Leg(Instrument.call(ETH, month, 3_600), -80),), "covered calls: WETH joins the legs", weth=80),
         Trader("Gus", portfolio, 70_000, married_put, "long perp and long put: the hedge counts, he survives"),
         Trader("Gwen", cross, 70_000, married_put, "the same book and cash in CROSS: the put supports nothing, its value is sold"),
-        Trader("Hana", portfolio, 45_000, (Leg(Instrument.future(ETH, quarter), 60), Leg(eth, -60)), "basis trade: survives"),
+        Trader("Hana", portfolio, 12_000, (Leg(Instrument.future(ETH, quarter), 60), Leg(eth, -60)), "basis trade: survives"),
         Trader("Ivan", cross, 60_000, (Leg(btc, -5),), "short: gains"),
         Trader("Jun", isolated, 70_000, (Leg(Instrument.put(BTC, month, 90_000), -4),), "naked short put"),
         Trader(
@@ -89,7 +89,7 @@ def _traders(week: int, month: int, quarter: int) -> tuple[Trader, ...]:
             "Mia",
             portfolio,
             51_000,
-            (Leg(Instrument.put(ETH, month, 2_900), 250), Leg(Instrument.put(ETH, month, 3_200), -250)),
+            (Leg(Instrument.put(ETH, month, 3_200), -250), Leg(Instrument.put(ETH, month, 2_900), 250)),
             "put spread: the loss is limited, a call and no more",
         ),
         Trader("Noa", isolated, 12_000, (Leg(Instrument.call(ETH, week, 3_600), 40),), "a paid-up long option cannot be liquidated"),
