@@ -3,16 +3,17 @@
     python -m scripts.generate_normal_table           write the file
     python -m scripts.generate_normal_table --check   exit 1 where the committed file is not what this script writes
 
-Derivation. N(d) - 1/2 on [-7.5, 6.5) in 896 cells of width h = 1/64. In each cell the cubic through the four Chebyshev nodes: its error is at most
-max|N''''| h^4 / 3072 = 1.1e-11. Coefficients c0..c3 are integers of 2**-41 per power of u, u = the position inside the cell, in [0, 1). c3, c2 and c1
-are rounded in this order and each rounding is made good by the next lower coefficient; c0 carries half a unit, because the kernel floors its result.
+Derivation. N(d) - 1/2 on [-7.5, 6.5) in 896 cells of width h = 1/64. In each cell the cubic through the four Chebyshev
+nodes: its error is at most max|N''''| h^4 / 3072 = 1.1e-11. Coefficients c0..c3 are integers of 2**-41 per power of u, u = the
+position inside the cell, in [0, 1). c3, c2 and c1 are rounded in this order and each rounding is made good by the next lower
+coefficient; c0 carries half a unit, because the kernel floors its result.
 
 A cell is 24 bytes, most significant bits first:
 
     | hi = c0 * 2**58 + c2, 99 bits, two's complement | lo = c1 * 2**58 + c3, 93 bits, not negative |
 
-so that hi * 2**93 + lo * 2**64 * u holds c0 + c1 u from bit 151 and, 58 bits lower, c2 + c3 u (u: 29 bits): one multiplication serves both. The two
-outer cells (index 0 and 897) are the constants -1/2 and +1/2, to which arguments outside the range are clamped.
+so that hi * 2**93 + lo * 2**64 * u holds c0 + c1 u from bit 151 and, 58 bits lower, c2 + c3 u (u: 29 bits): one
+multiplication serves both. The two outer cells (index 0 and 897) are the constants -1/2 and +1/2.
 """
 
 from __future__ import annotations

@@ -36,31 +36,37 @@ library Groups {
             for (uint256 id = 1; present >> id != 0; ++id) {
                 uint256 kappa = table.word(GROUPS_AT + id - 1);
                 if ((present >> id) & 1 == 0 || kappa == 0) continue;
-                (uint256 single, uint256 joint) = joined(table, risks, id, chosen.at(MAX_UNDERLYINGS + id));
+                (uint256 single, int256[] memory pnl) = joined(table, risks, id);
+                uint256 joint = _loss(pnl, chosen.at(MAX_UNDERLYINGS + id));
                 sum = sum - single * kappa / WAD + FixedPoint.mulWadUp(joint, kappa);
             }
         }
     }
 
-    /// @notice Sum of W and max(0, J) of one group.
-    function joined(ParameterTable table, UnderlyingRisk[] memory risks, uint256 id, uint256 scenario)
+    /// @notice Sum of W of one group, and its members' profit and loss per scenario.
+    function joined(ParameterTable table, UnderlyingRisk[] memory risks, uint256 id)
         internal
         pure
-        returns (uint256 single, uint256 joint)
+        returns (uint256 single, int256[] memory pnl)
     {
         unchecked {
             uint256 members;
-            int256[] memory sums;
             for (uint256 i; i < risks.length; ++i) {
                 if (groupOf(table, risks[i].id) != id) continue;
                 single += risks[i].loss;
-                sums = ++members == 1 ? risks[i].pnl : _sum(sums, risks[i].pnl);
+                pnl = ++members == 1 ? risks[i].pnl : _sum(pnl, risks[i].pnl);
             }
+        }
+    }
+
+    /// @dev max(0, J): over all scenarios, or in the one that is chosen (index + 1).
+    function _loss(int256[] memory pnl, uint256 chosen) private pure returns (uint256) {
+        unchecked {
             int256 least;
-            for (uint256 i; i < sums.length; ++i) {
-                if (sums.at(i) < least && (scenario == 0 || scenario == i + 1)) least = sums.at(i);
+            for (uint256 i; i < pnl.length; ++i) {
+                if (pnl.at(i) < least && (chosen == 0 || chosen == i + 1)) least = pnl.at(i);
             }
-            joint = uint256(-least);
+            return uint256(-least);
         }
     }
 

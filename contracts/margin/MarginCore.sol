@@ -20,16 +20,12 @@ library MarginCore {
     using MemoryArray for uint256[];
     using MemoryArray for int256[];
 
-    /// @notice Requirement and margin equity. @return risks Per underlying with legs, ascending; empty but for PORTFOLIO.
-    function requirement(Case memory c, bool greeks)
-        internal
-        pure
-        returns (Requirement memory r, UnderlyingRisk[] memory risks)
-    {
+    /// @notice Requirement and margin equity, in the mode of the account or for the witness of the case.
+    function requirement(Case memory c) internal pure returns (Requirement memory r) {
         unchecked {
             Totals memory totals;
             if (c.mode == MarginMode.PORTFOLIO) {
-                (totals, risks) = _portfolio(c, greeks);
+                _portfolio(c, totals);
             } else {
                 if (c.witnessUnderlyings.length + c.witnessGroups.length != 0) revert IMarginEngine.BadWitness(0, 0);
                 standard(c, totals);
@@ -41,6 +37,12 @@ library MarginCore {
             r.grossNotional = totals.gross / WAD;
             r.oldestPrice = c.oldestPrice;
         }
+    }
+
+    /// @notice Stress loss, charges and greeks per underlying with legs, ascending ids, whatever the mode.
+    function stress(Case memory c) internal pure returns (UnderlyingRisk[] memory risks) {
+        Totals memory totals;
+        (risks,) = _assess(c, totals, true);
     }
 
     /// @notice Standard margin of every position, added to `totals`. @return marks Per position, USD 1e18.
@@ -61,36 +63,45 @@ library MarginCore {
         }
     }
 
-    function _portfolio(Case memory c, bool greeks)
-        private
-        pure
-        returns (Totals memory totals, UnderlyingRisk[] memory risks)
-    {
+    /// @dev R of margin.md section 4.
+    function _portfolio(Case memory c, Totals memory totals) private pure {
         unchecked {
-            uint256[] memory chosen = ScenarioChoice.choose(c);
-            Stress memory s;
-            (s.table, s.bias, s.time, s.totals) = (c.table, c.bias, c.time, totals);
-            risks = ScenarioChoice.reserve(c.portfolio.legged);
-            uint256 sum;
-            uint256 at;
-            for (uint256 id; c.portfolio.legged >> id != 0; ++id) {
-                if ((c.portfolio.legged >> id) & 1 == 0) continue;
-                uint256 mask = ScenarioChoice.mask(c, chosen, id);
-                UnderlyingRisk memory risk = ScenarioMargin.assess(s, c.portfolio, id, mask, greeks);
-                if (c.partially) {
-                    risk.worst = chosen.at(id) - 1;
-                    int256 pnl = risk.pnl.at(risk.worst);
-                    risk.loss = pnl < 0 ? uint256(-pnl) : 0;
-                }
-                sum += Charges.total(risk);
-                risks[at++] = risk;
+            (UnderlyingRisk[] memory risks, uint256[] memory chosen) = _assess(c, totals, false);
+            uint256 sum = Groups.loss(c.table, risks, chosen);
+            for (uint256 i; i < risks.length; ++i) {
+                sum += Charges.total(risks[i]);
             }
-            sum += Groups.loss(c.table, risks, chosen);
             // No book is free, a box neither.
             uint256 least = FixedPoint.mulWadUp(FixedPoint.divWadUp(totals.gross), c.table.get(Parameter.NOTIONAL_FLOOR));
             if (sum < least) sum = least;
             totals.initial = sum;
             totals.maintenance = FixedPoint.mulWadUp(sum, c.table.get(Parameter.MAINTENANCE_FACTOR));
+        }
+    }
+
+    function _assess(Case memory c, Totals memory totals, bool greeks)
+        private
+        pure
+        returns (UnderlyingRisk[] memory risks, uint256[] memory chosen)
+    {
+        unchecked {
+            chosen = ScenarioChoice.choose(c);
+            Stress memory s;
+            (s.table, s.bias, s.time, s.totals) = (c.table, c.bias, c.time, totals);
+            uint256 legged = c.portfolio.legged;
+            risks = ScenarioChoice.reserve(legged);
+            uint256 count;
+            for (uint256 id; legged >> id != 0; ++id) {
+                if ((legged >> id) & 1 == 0) continue;
+                UnderlyingRisk memory risk =
+                    ScenarioMargin.assess(s, c.portfolio, id, ScenarioChoice.mask(c, chosen, id), greeks);
+                if (c.partially) {
+                    risk.worst = chosen.at(id) - 1;
+                    int256 pnl = risk.pnl.at(risk.worst);
+                    risk.loss = pnl < 0 ? uint256(-pnl) : 0;
+                }
+                risks[count++] = risk;
+            }
         }
     }
 

@@ -239,7 +239,7 @@ library ScenarioMargin {
             int256[] memory pnl = new int256[](total);
             (int256 forwards, int256 strikes) = _unpack(s.base);
             int256 base = (forwards + strikes) * SWAD;
-            int256 least;
+            int256 least = type(int256).max;
             for (uint256 i; i < total; ++i) {
                 if ((s.rows.mask >> i) & 1 == 0) continue;
                 int256 change = _pnl(s, i, base);
@@ -250,7 +250,7 @@ library ScenarioMargin {
                 }
             }
             risk.pnl = pnl;
-            risk.loss = uint256(-least);
+            risk.loss = least < 0 ? uint256(-least) : 0;
         }
     }
 

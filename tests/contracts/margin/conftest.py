@@ -1,0 +1,33 @@
+"""The deployed engine and its report through web3: calls only, and hundreds of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from web3.contract import Contract
+
+from scripts.chain import Chain
+from scripts.deploy import Deployment
+
+GAS = {"gas": 29_000_000}
+
+
+@pytest.fixture(scope="session")
+def margin_engine(chain: Chain, deployment: Deployment) -> Contract:
+    return deployment.contract(chain, "MarginEngine")
+
+
+@pytest.fixture(scope="session")
+def margin_report(project: Any, chain: Chain, deployment: Deployment) -> Contract:
+    from brownie import accounts  # noqa: PLC0415 - only once the project is loaded
+
+    names = ("Ledger", "PriceDoor", "RiskParameters", "MarginEngine")
+    deployed = project.MarginReport.deploy(*(deployment.address(name) for name in names), {"from": accounts[0]})
+    return chain.contract(deployed.address, deployed.abi)
+
+
+@pytest.fixture(scope="session")
+def default_table(chain: Chain, deployment: Deployment) -> list[int]:
+    """DPRE-1 as deployed."""
+    return list(deployment.contract(chain, "RiskParameters").functions.table().call())
