@@ -32,7 +32,7 @@ class Config(BaseSettings):
     rpc_timeout: _Seconds = Field(10.0, description="seconds until a request counts as failed")
     deployment: Path = Field(Path("out/deployment.json"), description="file that scripts/deploy.py wrote")
     database: Path = Field(Path("out/keeper.sqlite"), description="the keeper's own database")
-    poll_interval: _Seconds = Field(0.05, description="seconds between looks at the head")
+    poll_interval: _Seconds = Field(0.02, description="seconds between looks at the head")
 
     account: int | None = Field(None, ge=1, description="the keeper's account in the ledger: takes legs, is paid")
     private_key: SecretStr | None = Field(None, description="0x key; prefer a keystore")

@@ -5,6 +5,7 @@ Wires the parts and does no arithmetic. Whatever one account does wrong is logge
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from contextlib import AbstractContextManager
@@ -192,7 +193,8 @@ class Engine(AbstractContextManager["Engine"]):
         self._call_store.append(changes)
         for change in changes:
             event = "margin_call" if change.raised else "margin_call_ended"
-            log.info(event, account=change.account, health=round(change.health, 4), block=change.block, time=change.time)
+            health_now = round(change.health, 4) if math.isfinite(change.health) else None
+            log.info(event, account=change.account, health=health_now, block=change.block, time=change.time)
 
     def _report_tiers(self, findings: list[Finding]) -> None:
         """One line when an account enters a tier, not one per block."""
@@ -202,7 +204,7 @@ class Engine(AbstractContextManager["Engine"]):
                     "under_margined",
                     account=finding.account,
                     tier=finding.tier.name,
-                    health=round(finding.health, 4),
+                    health=round(finding.health, 4) if math.isfinite(finding.health) else None,
                     equity=round(finding.equity, 2),
                     shortfall=round(finding.shortfall, 2),
                     urgency=round(finding.urgency, 2),
@@ -244,7 +246,9 @@ class Engine(AbstractContextManager["Engine"]):
 
     def _handle(self, assessment: Assessment, planner: Planner, finding: Finding) -> bool:
         """True where a transaction was sent."""
-        plan = planner.plan(finding)
+        begun = time.perf_counter()
+        plan = planner.plan(finding, self._confirmation.discount_of(finding, assessment.rules))
+        planned = time.perf_counter()
         if plan is None:
             self._hold(finding.account)
             log.debug("nothing_to_do", account=finding.account, tier=finding.tier.name)
@@ -256,10 +260,20 @@ class Engine(AbstractContextManager["Engine"]):
                 self._relay.wanted()
             log.info("refused", account=finding.account, plan=type(plan).__name__, why=answer.refusal.value, error=str(answer.error))
             return False
+        confirmed = time.perf_counter()
         correlation = f"{assessment.block.number}-{finding.account}"
         entry = self._manager.submit(answer.call, correlation, answer.gas, self._seen_at)
         planner.accept(answer.plan)
-        log.info("sent", purpose=entry.purpose, account=finding.account, tier=finding.tier.name, **_sent_figures(answer, entry))
+        log.info(
+            "sent",
+            purpose=entry.purpose,
+            account=finding.account,
+            tier=finding.tier.name,
+            **_sent_figures(answer, entry),
+            plan_ms=_milliseconds(begun, planned),
+            confirm_ms=_milliseconds(planned, confirmed),
+            submit_ms=_milliseconds(confirmed, time.perf_counter()),
+        )
         return True
 
     def _hold(self, account: int) -> None:

@@ -9,6 +9,9 @@ from keeper.chain import ChainPort, Deployment
 from keeper.errors import RevertError
 from keeper.execution.calls import Call, Outcome, call_of, outcome_of
 from keeper.liquidation import Liquidation, Plan
+from keeper.model import WAD
+from keeper.monitoring import Finding, Tier
+from keeper.portfolio import Rules
 
 __all__ = ["Confirmation", "Confirmed", "Refusal", "Refused"]
 
@@ -52,6 +55,7 @@ class Confirmation:
         self._sender = sender
         self._own_account = own_account
         self._gas_limit = gas_limit
+        self._known_gas: dict[tuple[type[Plan], int], int] = {}
 
     def confirm(self, plan: Plan) -> Confirmed | Refused:
         """Raises ChainError where the node does not answer."""
@@ -59,10 +63,17 @@ class Confirmation:
         refused: Refused | None = None
         for _ in range(_ATTEMPTS):
             call = call_of(current, self._deployment, self._own_account)
+            shape = (type(current), len(getattr(current, "legs", ())))
+            gas = self._known_gas.get(shape)
             try:
-                data = self._port.call(call.to, call.data, sender=self._sender, gas=self._gas_limit)
-                gas = self.gas_of(call)
+                data = self._port.call(call.to, call.data, sender=self._sender, gas=gas or self._gas_limit)
+                if gas is None:
+                    # An estimate costs the node ten calls. What was enough for as many legs is tried first from now on.
+                    gas = self._known_gas[shape] = min(self._gas_limit, 2 * self.gas_of(call))
             except RevertError as error:
+                if gas is not None and not error.name:
+                    del self._known_gas[shape]  # no reason given: out of gas, most likely
+                    continue
                 refused = Refused(current, _REFUSALS.get(error.name, Refusal.OTHER), error)
                 smaller = _smaller(current, error)
                 if smaller is None:
@@ -77,6 +88,14 @@ class Confirmation:
         if refused is None:
             raise AssertionError("the loop ends by a return or a refusal")
         return refused
+
+    def discount_of(self, finding: Finding, rules: Rules) -> float:
+        """Share of the release that liquidating the account would be paid now; a Dutch clock's is the contract's to tell."""
+        if finding.tier is not Tier.FULL:
+            return rules.partial_discount if finding.tier is Tier.PARTIAL else 0.0
+        liquidator = self._deployment.contract("Liquidator")
+        data = self._port.call(liquidator.address, liquidator.encode("discountNow", finding.account))
+        return int(liquidator.decode("discountNow", data)) / WAD
 
     def gas_of(self, call: Call) -> int:
         """A limit with room to spare: what follows in the same block may change the path. Raises RevertError."""

@@ -34,8 +34,9 @@ _SPARE = 0.01
 """Share of the close factor kept free, for the same reason."""
 _LEAST_RELEASE = 1e-4
 """Share of the requirement below which legs are not worth a transaction."""
-_SCALES = np.linspace(1.0 / 16.0, 1.0, 16)
-_BISECTIONS = 10
+_STEPS = np.linspace(1.0 / 16.0, 1.0, 16)
+_REFINEMENTS = 3
+"""Rounds of 16 steps: the share is found to 1 in 4,096."""
 _GREEDY_STEPS = 6
 _OWN_SCALES = (1.0, 0.5, 0.25, 0.1, 0.04)
 
@@ -61,16 +62,18 @@ class Planner:
         self._taken: list[Leg] = []
         self._paid = 0.0
 
-    def plan(self, finding: Finding) -> Plan | None:
-        """None where nothing can be done now (the keeper's own margin is used up, a debt without collateral stands behind
-        open positions)."""
+    def plan(self, finding: Finding, discount: float) -> Plan | None:
+        """discount: share of the release that the contract pays now.
+
+        None where nothing can be done now: the keeper's own margin is used up, or a debt without collateral stands behind
+        open positions.
+        """
         account = self._assessment.state.accounts[finding.account]
         if finding.tier in (Tier.DEBT, Tier.RESIDUE):
             return self._convert_or_cover(account)
         trials = Trials(self._assessment, finding.row)
         proof = witness(self._assessment.result, finding.row)
         rules = self._assessment.rules
-        discount = self._discount(finding)
         if finding.tier is Tier.BANKRUPT or trials.maintenance < rules.small_account:
             chosen: Floats | None = np.ones(len(trials.sizes))
         else:
@@ -106,18 +109,6 @@ class Planner:
             self._paid -= plan.limit.to_float()
 
     # --- liquidations ---
-
-    def _discount(self, finding: Finding) -> float:
-        """As the Dutch clock stands; the exact one comes back from the contract."""
-        rules, state = self._assessment.rules, self._assessment.state
-        if finding.tier is Tier.PARTIAL:
-            return rules.partial_discount
-        started = state.clocks.get(finding.account)
-        elapsed = 0.0 if started is None else max(0.0, self._assessment.block.time - started)
-        if elapsed > rules.clock_resume:
-            elapsed = 0.0
-        share = min(1.0, elapsed / rules.dutch_duration)
-        return rules.dutch_discount_start + (rules.dutch_discount_max - rules.dutch_discount_start) * share
 
     def _needs_flag(self, account: int) -> bool:
         started = self._assessment.state.clocks.get(account)
@@ -186,18 +177,17 @@ def _cheapest(trials: Trials, tier: Tier, discount: float, rules: Rules) -> Floa
         return np.asarray((verdicts.release > 0.0) & healthy & stays)
 
     candidates = _candidates(trials, discount, rules)
-    count = len(candidates)
-    grid = (_SCALES[None, :, None] * candidates[:, None, :]).reshape(-1, len(trials.sizes))
-    ok = allowed(trials.close(grid, discount, rules)).reshape(count, len(_SCALES))
-    # Health rises with the share, up to where the limits bite: the last share allowed in a row from the start, then
-    # bisection to the limit itself.
-    streak = np.argmin(np.concatenate([ok, np.zeros((count, 1), dtype=np.bool_)], axis=1), axis=1)
-    low = np.where(streak > 0, _SCALES[np.maximum(streak - 1, 0)], 0.0)
-    high = np.where(streak < len(_SCALES), _SCALES[np.minimum(streak, len(_SCALES) - 1)], 1.0)
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (low + high)
-        inside = allowed(trials.close(middle[:, None] * candidates, discount, rules))
-        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+    count, rows = len(candidates), np.arange(len(candidates))
+    low, width = np.zeros(count), 1.0
+    for _ in range(_REFINEMENTS):
+        # Health rises with the share, up to where the limits bite: the last share allowed in a row from the start, then
+        # the same again inside the step that follows it.
+        shares = low[:, None] + width * _STEPS[None, :]
+        grid = (shares[:, :, None] * candidates[:, None, :]).reshape(-1, len(trials.sizes))
+        ok = allowed(trials.close(grid, discount, rules)).reshape(shares.shape) & (shares <= 1.0)
+        streak = np.argmin(np.concatenate([ok, np.zeros((count, 1), dtype=np.bool_)], axis=1), axis=1)
+        low = np.where(streak > 0, shares[rows, np.maximum(streak - 1, 0)], low)
+        width *= float(_STEPS[0])
     final = trials.close(low[:, None] * candidates, discount, rules)
     usable = allowed(final) & (final.release > _LEAST_RELEASE * trials.maintenance)
     if not usable.any():

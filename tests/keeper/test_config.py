@@ -21,7 +21,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_options_beat_environment_beats_file_beats_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load_config().poll_interval == 0.05
+    assert load_config().poll_interval == 0.02
     (tmp_path / "keeper.toml").write_text("poll_interval = 0.2\naccount = 4\n")
     assert (load_config().poll_interval, load_config().account) == (0.2, 4)
     monkeypatch.setenv("KEEPER_POLL_INTERVAL", "0.3")

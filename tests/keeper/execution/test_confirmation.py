@@ -9,6 +9,7 @@ from eth_abi.abi import decode, encode
 from web3 import Web3
 
 from keeper.chain import MemoryChain
+from keeper.errors import RevertError
 from keeper.execution import Confirmation, Confirmed, Refusal, Refused
 from keeper.liquidation import Cover, Flag, Liquidation, PlannedLeg
 from keeper.margin import Witness
@@ -113,3 +114,29 @@ def test_flags_and_covers_are_simulated_too(plan: Flag | Cover, function: str) -
     assert answer.outcome is None
     expected = SYSTEM.contract("Liquidator").encode(function, *((7, (b"\1", b"")) if function == "flag" else (7,)))
     assert set(asked) == {expected}
+
+
+def test_gas_is_estimated_once_per_shape_and_again_where_it_was_too_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = Chain(lambda _size: None)
+    estimates: list[str] = []
+    monkeypatch.setattr(chain, "estimate_gas", lambda to, _data, _sender: (estimates.append(to), 100_000)[1])
+    confirmation = Confirmation(chain, SYSTEM, SENDER, 2, 15_000_000)
+    first, second = confirmation.confirm(PLAN), confirmation.confirm(PLAN)
+    assert isinstance(first, Confirmed)
+    assert isinstance(second, Confirmed)
+    assert len(estimates) == 1
+    assert first.gas == second.gas == 2 * (130_000 + 50_000)
+    answer = chain.call
+    needed = 500_000
+
+    def hungry(to: str, data: bytes, *, sender: str | None = None, gas: int | None = None) -> bytes:
+        if gas is not None and gas < needed:
+            raise RevertError("", {}, b"")
+        return answer(to, data, sender=sender, gas=gas)
+
+    monkeypatch.setattr(chain, "call", hungry)
+    monkeypatch.setattr(chain, "estimate_gas", lambda to, _data, _sender: (estimates.append(to), 500_000)[1])
+    third = confirmation.confirm(PLAN)
+    assert isinstance(third, Confirmed)
+    assert third.gas >= needed
+    assert len(estimates) == 2

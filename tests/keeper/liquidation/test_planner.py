@@ -136,7 +136,7 @@ def test_plans_stay_within_the_limits_and_reach_the_target(case: dict[str, Any],
     if finding.tier is Tier.BANKRUPT:
         return
     assert finding.tier is (Tier.PARTIAL if health > 1.0 else Tier.FULL)
-    plan = Planner(assessment, OWN, COSTS).plan(finding)
+    plan = Planner(assessment, OWN, COSTS).plan(finding, RULES.partial_discount)
     if not isinstance(plan, Liquidation):
         # Only where the risk is collateral that joined the legs: no leg can release it.
         assert fallen.collateral
@@ -175,7 +175,7 @@ def test_hedged_books_are_not_left_naked() -> None:
     assert account is not None
     assessment = assessment_of([account, rich()], market, DPRE_1)
     [finding] = find(assessment, frozenset({OWN}))
-    plan = Planner(assessment, OWN, COSTS).plan(finding)
+    plan = Planner(assessment, OWN, COSTS).plan(finding, RULES.partial_discount)
     assert isinstance(plan, Liquidation)
     assert perp not in [leg.instrument for leg in plan.legs]
     result = after(account, plan, market, DPRE_1, RULES.dutch_discount_start)
@@ -194,10 +194,10 @@ def holder(size: int, equity: float, id: int = 1, **collateral: Wad) -> Account:
     return Account(id, "0x01", MarginMode.CROSS, Wad.from_float(equity), collateral, {PERP: position} if size else {})
 
 
-def plan_for(account: Account, own: Account | None = None, costs: Costs = COSTS, **state: Any) -> Any:
+def plan_for(account: Account, own: Account | None = None, costs: Costs = COSTS, discount: float = 0.02, **state: Any) -> Any:
     assessment = assessment_of([account, own or rich()], FLAT, WITH_WETH, **state)
     [finding] = find(assessment, frozenset({OWN}))
-    return Planner(assessment, OWN, costs).plan(finding)
+    return Planner(assessment, OWN, costs).plan(finding, discount)
 
 
 def test_a_bankrupt_account_loses_everything_at_once() -> None:
@@ -221,10 +221,10 @@ def test_what_is_taken_in_a_round_counts_against_the_next_plan() -> None:
     assessment = assessment_of([holder(-100, -50.0), holder(-100, -50.0, id=3), rich(26_000)], FLAT, WITH_WETH)
     planner = Planner(assessment, OWN, COSTS)
     one, other = find(assessment, frozenset({OWN}))
-    plan = planner.plan(one)
+    plan = planner.plan(one, 0.02)
     assert isinstance(plan, Liquidation)
     planner.accept(plan)
-    following = planner.plan(other)
+    following = planner.plan(other, 0.02)
     assert isinstance(following, Liquidation)
     assert abs(following.legs[0].size.raw) < abs(plan.legs[0].size.raw)
 
@@ -236,9 +236,12 @@ def test_an_account_it_cannot_take_is_flagged_once() -> None:
     assert plan_for(holder(-100, 2_570.0), own=rich(1)) is None, "tier 1 has no clock"
 
 
-def test_the_discount_rises_with_the_clock() -> None:
-    early, late = plan_for(holder(-100, 1_500.0)), plan_for(holder(-100, 1_500.0), clocks={1: FLAT.time - 450})
-    assert early.payment / early.turnover < 0.2 * late.payment / late.turnover
+def test_a_larger_discount_asks_for_more_legs() -> None:
+    """What the account pays lowers its health, so that more must go to reach the target."""
+    early, late = plan_for(holder(-100, 1_500.0)), plan_for(holder(-100, 1_500.0), discount=0.2)
+    assert late.payment > 5 * early.payment
+    assert abs(late.legs[0].size.raw) > abs(early.legs[0].size.raw)
+    assert late.health_after == pytest.approx(early.health_after, abs=0.01)
 
 
 def test_solvency_comes_first_unless_told_otherwise() -> None:
@@ -256,7 +259,7 @@ def test_a_covered_calls_debt_is_paid_where_no_leg_helps() -> None:
     assert fallen.cash.to_float() < -RULES.debt_cap
     assessment = assessment_of([fallen, rich()], market, parameters, **feeds(fallen, market))
     [finding] = find(assessment, frozenset({OWN}))
-    assert isinstance(Planner(assessment, OWN, COSTS).plan(finding), Conversion)
+    assert isinstance(Planner(assessment, OWN, COSTS).plan(finding, RULES.partial_discount), Conversion)
 
 
 @pytest.mark.parametrize(("weth", "cash", "expected"), [(2, -500.0, 0.5 / 0.99), (1, -5000.0, 1.0)])
