@@ -1,6 +1,8 @@
 """`make demo`: plays a story on a local chain, reports on it, and ends with one JSON line computed from the chain.
 
-    python -m scripts.demo                 KEEPER=off python -m scripts.demo (the control: must exit non-zero)
+    python -m scripts.demo                      a fall of 25 % in ten steps
+    CRASH=covid-2020 python -m scripts.demo     a real crash instead (keeper.simulation.CRASHES)
+    KEEPER=off python -m scripts.demo           the control: must exit non-zero
 
 Exit code 0 only if no account is left under-margined, no deficit unallocated and INV-LEDGER holds.
 """
@@ -16,7 +18,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from keeper.errors import SimulationError
 from scripts.anvil import ROOT
+from scripts.demo.crash import crash
 from scripts.demo.evidence import failures, summarise, write_evidence
 from scripts.demo.fall import fall
 from scripts.demo.play import play
@@ -37,7 +41,11 @@ def main() -> int:
     if switch not in ("on", "off"):
         sys.exit(f"KEEPER: expected on or off, got {switch!r}")
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=REPORT_WIDTH)
-    story = fall()
+    name = os.environ.get("CRASH")
+    try:
+        story = crash(name) if name else fall()
+    except SimulationError as error:
+        sys.exit(f"CRASH: {error}")
     narrator = Narrator(console, story)
     narrator.open()
     narrator.progress("compile", "contracts")

@@ -59,7 +59,8 @@ class Risk:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A market of the story. before: last block with old prices; block: the first with the new ones; seconds: until the chain was quiet."""
+    """A market of the story. before: block of the last full scan under old prices; block: the first with the new ones; settled: no account
+    could be liquidated any more, after `seconds`."""
 
     index: int
     time: int
@@ -138,14 +139,22 @@ class RiskReader:
 
 
 def gather(
-    chain: Chain, deployment: Deployment, story: str, *, keeper: bool, accounts: dict[str, int], steps: list[Step], blocks_file: Path
+    chain: Chain,
+    deployment: Deployment,
+    story: str,
+    *,
+    keeper: bool,
+    accounts: dict[str, int],
+    steps: list[Step],
+    scans: dict[int, list[Risk]],
+    blocks_file: Path,
 ) -> Evidence:
-    """Reads the whole chain. Risks: of all accounts before and after each step and at the end; of each account that was liquidated at the
-    price updates that led to its first liquidation."""
+    """Reads the whole chain. Risks: `scans`, full scans of all accounts before and after each step; the same at the last block; of each
+    account that was liquidated at the price updates that led to its first liquidation."""
     last = int(chain.rpc("eth_blockNumber"), 16)
     events = EventReader(chain, deployment).read(0, last)
     reader = RiskReader(chain, deployment)
-    risks = {block: reader.all(block) for block in sorted({last, *(s.before for s in steps), *(s.block for s in steps)})}
+    risks = {block: list(scanned) for block, scanned in scans.items()} | {last: reader.all(last)}
     evidence = Evidence(
         story=story,
         commit=_commit(),

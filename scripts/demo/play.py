@@ -29,20 +29,21 @@ def play(
     before_step its index (1..) before the prices move."""
     reader, events = RiskReader(world.chain, world.deployment), EventReader(world.chain, world.deployment)
     steps: list[Step] = []
-    told = world.head()
+    told = before = world.head()
+    scans = {before: reader.all(before)}
     for index, market in enumerate(world.story.markets, 1):
         before_step(index)
-        before = world.head()
         block = world.publish(market)
-        after = reader.all(block)
         started = time.monotonic()
-        settled, quiet = _wait(world, reader)
+        after = scans[block] = reader.all(block)
+        settled, last, quiet = _wait(world, reader, block, after)
+        scans[last] = quiet
         spots = {symbol: quoted["spot"] for symbol, quoted in market["underlyings"].items()}
         step = Step(index, market["time"], spots, before, block, settled, round(time.monotonic() - started, 3))
         steps.append(step)
         head = world.head()
         on_step(step, after, quiet, events.read(told + 1, head))
-        told = head
+        told, before = head, last
     world.require_running()
     # The house owes its fees to the fund; anybody may say so.
     world.chain.send(world.deployment.contract(world.chain, "Clearing").functions.collectFees(), world.maker.address)
@@ -57,16 +58,16 @@ def play(
             "keeper": world.keeper_account.account,
         },
         steps=steps,
+        scans=scans,
         blocks_file=world.blocks_file,
     )
 
 
-def _wait(world: World, reader: RiskReader) -> tuple[bool, list[Risk]]:
-    """Until no account can be liquidated and the keeper's inventory is gone, or time is up (at once without a keeper); whether no account
-    can be liquidated, and all risks."""
+def _wait(world: World, reader: RiskReader, block: int, risks: list[Risk]) -> tuple[bool, int, list[Risk]]:
+    """From the scan at `block` until no account can be liquidated and the keeper's inventory is gone, or time is up (at once without a
+    keeper); whether no account can be liquidated, the block of the last scan, and the scan."""
     started = time.monotonic()
     while True:
-        risks = reader.all(world.head())
         lowest = min(risk.health for risk in risks)
         inventory = next(risk.gross_notional for risk in risks if risk.account == world.keeper_account.account)
         if lowest < FULL_THRESHOLD:
@@ -76,6 +77,8 @@ def _wait(world: World, reader: RiskReader) -> tuple[bool, list[Risk]]:
         else:
             limit = INVENTORY_TIMEOUT_S if inventory > INVENTORY_USD * WAD else 0.0
         if world.keeper is None or time.monotonic() - started >= limit:
-            return lowest >= PARTIAL_THRESHOLD, risks
+            return lowest >= PARTIAL_THRESHOLD, block, risks
         world.require_running()
         time.sleep(LOOK_EVERY_S)
+        block = world.head()
+        risks = reader.all(block)

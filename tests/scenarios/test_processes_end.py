@@ -61,7 +61,7 @@ def demo(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_children_end_with_the_demo(demo: subprocess.Popen[bytes], number: signal.Signals) -> None:
     children = descendants(demo.pid)
     assert len(children) >= 4
