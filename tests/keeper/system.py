@@ -38,6 +38,8 @@ FUNCTIONS = [
     ("Liquidator", "convertCollateral", ["uint64", "uint64", "uint8", "uint256", "uint256"], []),
     ("Liquidator", "discountNow", ["uint64"], ["uint256"]),
     ("PriceDoor", "submitBatch", [f"(uint8,uint32,uint96,uint96,uint16,{_QUOTE}[])[]", "bytes[][]"], []),
+    ("Lens", "accounts", ["uint64", "uint64"], ["(uint64,address,uint8,int256,uint256[],(uint112,int256,int256)[])[]"]),
+    ("RiskParameters", "table", [], ["uint256[]"]),
     ("Clearing", "settle", [_SIGNED_ORDER, _SIGNED_ORDER, "uint256", "uint256"], []),
 ]
 

@@ -1,0 +1,299 @@
+"""The whole loop on an in-memory chain: from a price to a mined liquidation, with what goes wrong on the way.
+
+The twin of the contracts below moves legs and keeps positions; whether an account may be liquidated it is told by the test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_abi.abi import decode, encode
+from eth_account import Account as Key
+from structlog.testing import capture_logs
+from web3 import Web3
+
+from keeper.chain import Deployment, MemoryChain, Store
+from keeper.chain.memory import PendingTransaction
+from keeper.config import Config, load_config
+from keeper.engine import Engine
+from keeper.execution import Journal, Signer, Status
+from keeper.model import WAD, Instrument
+from keeper.monitoring import MarginCallStore
+from keeper.portfolio import Parameter, ParameterTable
+from tests.keeper.system import address_of, deployment, log
+
+SYSTEM: Deployment = deployment()
+SIGNER = Signer(Key.from_key("0x" + "11" * 32))
+OWN = 1
+PERP = Instrument.perp(0).pack()
+LIQUIDATION = "(uint64,uint64,(uint112,int128)[],(bytes,bytes),uint256,bytes)"
+OUTCOME = "(uint8,uint256,uint256,uint256,uint256,uint256,uint256,uint256,int256)"
+SCENARIO = (-(WAD // 5)) % 2**64 << 128 | WAD << 64 | 1 << 8 | 1
+SCALARS = {
+    "MAINTENANCE_FACTOR": WAD * 8 // 10,
+    "VOL_TENOR_FLOOR": 86_400,
+    "VOL_TENOR_PIVOT": 30 * 86_400,
+    "MAX_BASIS": WAD // 20,
+    "TIER_1_LIMIT": 10**7 * WAD,
+    "TIER_2_LIMIT": 5 * 10**7 * WAD,
+    "TIER_1_INITIAL": WAD // 20,
+    "TIER_1_MAINTENANCE": WAD // 40,
+    "PARTIAL_THRESHOLD": WAD * 105 // 100,
+    "FULL_THRESHOLD": WAD,
+    "CLOSE_FACTOR": WAD // 2,
+    "TARGET_HEALTH": WAD * 11 // 10,
+    "DEBT_CAP": 100 * WAD,
+    "SMALL_REWARD": 5 * WAD,
+    "LIQUIDATION_FEE": WAD // 20,
+    "CLOCK_EXPIRY": 1800,
+    "DUTCH_DURATION": 900,
+}
+
+
+class Twin(MemoryChain):
+    """Contracts in memory. refusals: account -> error name of the liquidator; sizes: account -> perps held."""
+
+    def __init__(self) -> None:
+        super().__init__(on_call=self._call, on_send=self._send)
+        self.sizes: dict[int, int] = {}
+        self.cash: dict[int, int] = {}
+        self.refusals: dict[int, str] = {}
+        self.lie = 0
+        self._table = ParameterTable.empty().with_scenarios([SCENARIO])
+        for name, value in SCALARS.items():
+            self._table = self._table.with_parameter(int(Parameter[name]), value)
+
+    def set_up(self, accounts: dict[int, tuple[int, int]]) -> None:
+        """account -> (cash in USD, perps at 1000 USD)."""
+        logs = [log(SYSTEM.contract("CollateralVault"), "TokenListed", index=255, token=address_of("USDC"), decimals=6)]
+        logs += [
+            log(SYSTEM.contract("RiskParameters"), "ParameterSet", parameter=int(Parameter[name]), previous=0, value=value)
+            for name, value in SCALARS.items()
+        ]
+        logs.append(log(SYSTEM.contract("RiskParameters"), "ScenariosSet", words=[SCENARIO]))
+        for account, (cash, size) in accounts.items():
+            self.sizes[account], self.cash[account] = size * WAD, cash * WAD
+            ledger = SYSTEM.contract("Ledger")
+            logs += [
+                log(ledger, "AccountOpened", account=account, owner=address_of(f"owner {account}"), mode=1),
+                log(ledger, "CashChanged", account=account, reason=0, change=cash * WAD, cash=cash * WAD),
+            ]
+            if size:
+                logs.append(self._position(account))
+        self.mine(logs)
+        self.price(1000)
+
+    def price(self, spot: int) -> None:
+        values = {"underlying": 0, "timestamp": self.head().time + 1, "spot": spot * WAD, "mark": spot * WAD, "confidence": 10_000}
+        self.mine([log(SYSTEM.contract("PriceDoor"), "MarketUpdated", **values)])
+
+    def _position(self, account: int) -> Any:
+        size = self.sizes[account]
+        values = {"account": account, "instrument": PERP, "size": size, "cost": 1000 * size, "fundingIndex": 0, "price": 0}
+        return log(SYSTEM.contract("Ledger"), "PositionChanged", **values)
+
+    def _call(self, _to: str, data: bytes, _sender: str | None) -> bytes:
+        liquidator, lens, table = SYSTEM.contract("Liquidator"), SYSTEM.contract("Lens"), SYSTEM.contract("RiskParameters")
+        if data[:4] == liquidator.encode("discountNow", 1)[:4]:
+            return encode(["uint256"], [WAD // 50])
+        if data[:4] == table.encode("table")[:4]:
+            return encode(["uint256[]"], [list(self._table.words)])
+        if data[:4] == lens.encode("accounts", 0, 0)[:4]:
+            first, last = decode(["uint64", "uint64"], data[4:])
+            views = [self._view(account) for account in range(first, last + 1) if account == 0 or account in self.cash]
+            return encode(["(uint64,address,uint8,int256,uint256[],(uint112,int256,int256)[])[]"], [views])
+        ((account, *_),) = decode([LIQUIDATION], data[4:])
+        if account in self.refusals:
+            name = self.refusals[account]
+            raise SYSTEM.contract("Ledger").errors.explain(Web3.keccak(text=f"{name}(uint256,uint256,uint256)")[:4] + bytes(96))
+        return encode([OUTCOME], [(2, 9, 5, 4, 2, 0, 1, 0, 11)])
+
+    def _view(self, account: int) -> Any:
+        if account == 0:
+            return 0, "0x" + "00" * 20, 0, 0, [], []
+        positions = [(PERP, self.sizes[account], 1000 * self.sizes[account])] if self.sizes[account] else []
+        return account, address_of(f"owner {account}"), 1, self.cash[account] + self.lie, [], positions
+
+    def _send(self, transaction: PendingTransaction) -> tuple[bool, Sequence[Any]]:
+        ((account, to, legs, _, _, _),) = decode([LIQUIDATION], transaction.data[4:])
+        for _, size in legs:
+            self.sizes[account] -= size
+            self.sizes[to] += size
+        return True, [self._position(account), self._position(to)]
+
+    def targets(self) -> list[int]:
+        return [decode([LIQUIDATION], transaction.data[4:])[0][0] for transaction in self.sent]
+
+
+def config(path: Path, **settings: Any) -> Config:
+    return load_config(account=OWN, database=path, retry_after=0.001, reconcile_every=10_000.0, **settings)
+
+
+@contextmanager
+def running(chain: Twin, path: Path, **settings: Any) -> Iterator[Engine]:
+    with Engine(config(path, **settings), chain, SYSTEM, SIGNER) as engine:
+        engine.start()
+        yield engine
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "keeper.sqlite"
+
+
+@pytest.fixture
+def chain() -> Twin:
+    """Account 1 is the keeper's; 2 to 4 are 100 contracts long on 6,000, 10,000 and 50,000 USD."""
+    chain = Twin()
+    chain.set_up({OWN: (10**7, 0), 2: (6_000, 100), 3: (10_000, 100), 4: (50_000, 100)})
+    return chain
+
+
+def test_a_fall_is_answered_and_the_answer_comes_back_as_events(chain: Twin, path: Path) -> None:
+    with running(chain, path) as engine:
+        engine.step()
+        assert chain.sent == []
+        chain.price(960)
+        engine.step()
+        assert chain.targets() == [2]
+        engine.step()
+        assert chain.targets() == [2], "one answer per finding while it is under way"
+        chain.mine()
+        engine.step()
+        engine.step()
+        chain.mine()
+        engine.step()
+        assert chain.sizes[2] < 100 * WAD
+        assert chain.sizes[OWN] == 100 * WAD - chain.sizes[2]
+        assert engine._follower.state.accounts[OWN].positions[Instrument.perp(0)].size.raw == chain.sizes[OWN]
+
+
+def test_several_accounts_fall_in_one_block_and_all_are_sent_in_nonce_order(chain: Twin, path: Path) -> None:
+    with running(chain, path) as engine:
+        chain.price(910)
+        engine.step()
+        assert sorted(chain.targets()) == [2, 3]
+        assert [transaction.nonce for transaction in chain.sent] == [0, 1]
+
+
+def test_an_account_that_fails_does_not_hold_up_the_others(chain: Twin, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain.refusals[2] = "StalePrice"
+    with running(chain, path) as engine, capture_logs() as logs:
+        chain.price(910)
+        engine.step()
+        assert chain.targets() == [3]
+        assert any(entry["event"] == "refused" and entry["account"] == 2 for entry in logs)
+    with running(chain, path) as engine, capture_logs() as logs:
+        submit = engine._handle
+
+        def defect(assessment: Any, planner: Any, finding: Any) -> bool:
+            if finding.account == 2:
+                raise ZeroDivisionError("a defect in one account")
+            return submit(assessment, planner, finding)
+
+        monkeypatch.setattr(engine, "_handle", defect)
+        chain.mine()
+        chain.price(500)
+        engine.step()
+        assert 4 in chain.targets()
+        assert [entry["account"] for entry in logs if entry["event"] == "account_failed"] == [2]
+
+
+def test_the_most_urgent_come_first_where_a_round_is_full(chain: Twin, path: Path) -> None:
+    with running(chain, path, actions_per_round=1) as engine:
+        chain.price(850)
+        engine.step()
+        assert chain.targets() == [2], "2 is the deepest under water"
+
+
+def test_margin_calls_are_stored(chain: Twin, path: Path) -> None:
+    with running(chain, path) as engine, capture_logs() as logs:
+        chain.price(970)
+        engine.step()
+        assert [(entry["event"], entry["account"]) for entry in logs if "margin_call" in entry["event"]] == [("margin_call", 2)]
+        chain.price(1000)
+        engine.step()
+        chain.price(970)
+        engine.step()
+    store = Store(path, SYSTEM.fingerprint)
+    assert set(MarginCallStore(store.connection).open_calls().since) == {2}
+    store.close()
+
+
+def test_a_restart_neither_forgets_nor_repeats(chain: Twin, path: Path) -> None:
+    with running(chain, path) as engine:
+        chain.price(960)
+        engine.step()
+        state = engine._follower.state
+    with running(chain, path) as engine:
+        assert engine._follower.state == state
+        engine.step()
+        engine.step()
+        assert chain.targets() == [2], "it is still pending"
+    chain.mine()
+    with running(chain, path) as engine:
+        engine.step()
+        journal = Journal(engine._store.connection)
+        assert [entry.status for entry in journal.latest(9) if entry.account == 2][-1] is Status.INCLUDED
+
+
+def test_a_reorganised_fall_is_undone_and_judged_anew(chain: Twin, path: Path) -> None:
+    with running(chain, path) as engine, capture_logs() as logs:
+        engine.step()
+        chain.price(960)
+        engine.step()
+        assert chain.targets() == [2]
+        chain.pending.clear()
+        chain.fork(1)
+        chain.price(1010)
+        engine.step()
+        assert engine._follower.state.spots[0].spot == 1010 * WAD
+        assert [entry["common_ancestor"] for entry in logs if entry["event"] == "reorganisation"] == [chain.head().number - 1]
+        chain.price(1020)
+        engine.step()
+        assert chain.targets() == [2]
+
+
+def test_a_fold_that_differs_from_the_chain_is_noticed_and_heals(chain: Twin, path: Path) -> None:
+    with running(chain, path) as engine, capture_logs() as logs:
+        engine.step()
+        state = engine._follower.state
+        chain.lie, engine._next_reconciliation = 1, 0.0
+        engine.step()
+        [alarm] = [entry for entry in logs if entry["event"] == "state_differs_from_chain"]
+        assert alarm["count"] == 4
+        chain.lie = 0
+        engine.step()
+        engine.step()
+        assert engine._follower.state == state
+        logs.clear()
+        engine._next_reconciliation = 0.0
+        engine.step()
+        assert logs == []
+
+
+def test_an_unreachable_node_is_reported_once_and_survived(chain: Twin, path: Path) -> None:
+    class Stop:
+        """Runs `rounds` passes and makes the node vanish for some of them."""
+
+        def __init__(self, rounds: int) -> None:
+            self.rounds = rounds
+
+        def is_set(self) -> bool:
+            self.rounds -= 1
+            chain.reachable = not 3 <= self.rounds <= 6
+            return self.rounds < 0
+
+        def wait(self, _seconds: float) -> None:
+            chain.reachable = True
+
+    with running(chain, path) as engine, capture_logs() as logs:
+        chain.price(960)
+        engine.run(Stop(10))  # type: ignore[arg-type]
+        assert [entry["event"] for entry in logs if entry["event"].startswith("node")] == ["node_trouble", "node_recovered"]
+        assert chain.targets() == [2]
