@@ -18,6 +18,7 @@ from keeper.doctor import Verdict, diagnose, require_healthy
 from keeper.engine import Engine
 from keeper.errors import KeeperError
 from keeper.logs import configure_logs, get_logger
+from keeper.margin_command import margin_command
 from keeper.overview import account_lines, look, status_of
 
 __all__ = ["app"]
@@ -29,6 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+app.command("margin")(margin_command)
 _out = Console()
 _err = Console(stderr=True)
 
