@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from keeper.model import Instrument
-from scripts.anvil import Anvil, private_key
-from scripts.deploy import SETTLEMENT
+from keeper.model import Instrument, MarginMode
+from scripts.anvil import Anvil
+from scripts.chain import Chain
+from scripts.deploy import SETTLEMENT, Deployment
 from scripts.market_path import OPENING_SPOTS
-from scripts.orders import order, sign_order
-from scripts.roles import address_of
+from scripts.roles import MAKER, address_of
+from scripts.seed_local import Party, deposit_into_fund, fund_account, open_account, trade
 
 ISOLATED, CROSS, PORTFOLIO = range(3)
 NONE, PARTIAL, FULL, BANKRUPT = range(4)
@@ -24,7 +25,7 @@ BTC_PERP = Instrument.perp(BTC).pack()
 NO_WITNESS = (b"", b"")
 SCENARIOS = 35
 
-_KEYS = {address_of(index): private_key(index) for index in range(20)}
+_INDEX = {address_of(index): index for index in range(20)}
 
 
 def wad(amount: float | str) -> int:
@@ -38,9 +39,9 @@ class World:
 
     system: Any
     publish: Callable[..., dict[str, Any]]
-    maker: Any
     spots: dict[str, float] = field(default_factory=lambda: dict(OPENING_SPOTS))
     made: dict[str, float] = field(default_factory=dict)
+    parties: dict[int, Party] = field(default_factory=dict)
     maker_account: int = 0
 
     def move(self, spots: Mapping[str, float] | None = None, **made: float) -> None:
@@ -50,38 +51,34 @@ class World:
         self.publish(self.spots, **self.made)
 
     def open(self, owner: Any, mode: int = CROSS, *, usdc: float = 0, weth: float = 0) -> int:
-        self.system.clearing.openAccount(mode, {"from": owner})
-        account = int(self.system.ledger.accountCount())
-        self.deposit(owner, account, usdc=usdc, weth=weth)
-        return account
+        party = open_account(self.system.chain, self.system.deployment, _INDEX[owner.address], MarginMode(mode))
+        self.parties[party.account] = party
+        self.deposit(party.account, usdc=usdc, weth=weth)
+        return party.account
 
-    def deposit(self, owner: Any, account: int, *, usdc: float = 0, weth: float = 0) -> None:
-        for token, index, amount in ((self.system.usdc, SETTLEMENT, usdc), (self.system.weth, 0, weth)):
-            if amount:
-                units = round(amount * 10 ** token.decimals())
-                token.mint(owner, units, {"from": owner})
-                token.approve(self.system.vault, units, {"from": owner})
-                self.system.clearing.deposit(account, index, wad(amount), {"from": owner})
+    def deposit(self, account: int, *, usdc: float = 0, weth: float = 0) -> None:
+        fund_account(self.system.chain, self.system.deployment, self.parties[account], usdc=usdc, weth=weth)
 
-    def trade(self, account: int, instrument: int, size: float, price: float | None = None, *, against: int | None = None) -> int:
-        """`account` trades signed `size` at `price` (default: mark) against the maker. Returns the price, 1e18."""
+    def withdraw(self, account: int, quantity: int) -> None:
+        """USDC, 1e-18, to the owner."""
         self.move()
-        at = self.mark(instrument) if price is None else wad(price)
-        seller = against or self.maker_account
-        self._settle(account, seller, instrument, wad(size), at)
-        return at
+        owner = self.parties[account].address
+        self.system.clearing.withdraw(account, SETTLEMENT, quantity - quantity % 10**12, owner, {"from": owner})
 
-    def _settle(self, account: int, against: int, instrument: int, size: int, price: int) -> None:
-        clearing, ledger = self.system.clearing, self.system.ledger
-        expiry = self.system.anvil.time() + 60
+    def withdraw_what_is_free(self, account: int) -> None:
+        """Down to a little above initial margin."""
+        now = self.requirement(account)
+        self.withdraw(account, (now["margin_initial"] - now["initial"]) * 99 // 100)
 
-        def signed(who: int, change: int) -> tuple[Any, ...]:
-            made = order(who, instrument, 1, limit=1, expiry=expiry)
-            made = type(made)(**{**{name: getattr(made, name) for name in made.__slots__}, "size": change, "limit_price": price})
-            return sign_order(made, _KEYS[ledger.account(who)[0]], 31337, clearing.address).as_tuple()
-
-        buyer, seller = (account, against) if size > 0 else (against, account)
-        clearing.settle(signed(buyer, abs(size)), signed(seller, -abs(size)), abs(size), price, {"from": self.maker})
+    def trade(self, account: int, instrument: int, size: float) -> int:
+        """`account` trades signed `size` with the maker at mark. Returns the price, 1e18."""
+        self.move()
+        price = self.mark(instrument)
+        buyer, seller = self.parties[account], self.parties[self.maker_account]
+        if size < 0:
+            buyer, seller = seller, buyer
+        trade(self.system.chain, self.system.deployment, buyer, seller, instrument, abs(wad(size)), price)
+        return price
 
     def mark(self, instrument: int) -> int:
         return int(self.system.engine.marks([instrument])[0][0])
@@ -113,7 +110,7 @@ class World:
         self,
         account: int,
         to: int,
-        legs: Sequence[tuple[int, float]],
+        legs: Sequence[tuple[int, int]],
         by: Any,
         *,
         witness: tuple[bytes, bytes] = NO_WITNESS,
@@ -121,23 +118,18 @@ class World:
         callback: bytes = b"",
         fresh: bool = True,
     ) -> Any:
-        """Sends a liquidation at the current market. Legs in whole contracts, or exact as ints of 1e-18."""
+        """Sends a liquidation at the current market. Sizes of legs in 1e-18 contracts."""
         if fresh:
             self.move()
-        exact = [(instrument, size if isinstance(size, int) else wad(size)) for instrument, size in legs]
-        return self.system.liquidator.liquidate((account, to, exact, witness, min_payment, callback), {"from": by})
+        return self.system.liquidator.liquidate((account, to, list(legs), witness, min_payment, callback), {"from": by})
 
-    def convert(self, account: int, to: int, weth: float | int, by: Any, *, max_paid: int = 2**200) -> Any:
+    def convert(self, account: int, to: int, weth: int, by: Any, *, max_paid: int = 2**200) -> Any:
         self.move()
-        quantity = weth if isinstance(weth, int) else wad(weth)
-        return self.system.liquidator.convertCollateral(account, to, 0, quantity, max_paid, {"from": by})
+        return self.system.liquidator.convertCollateral(account, to, 0, weth, max_paid, {"from": by})
 
     def fund(self, amount: float) -> None:
         """Money for the insurance fund."""
-        units = round(amount * 10**6)
-        self.system.usdc.mint(self.maker, units, {"from": self.maker})
-        self.system.usdc.approve(self.system.insurance_fund, units, {"from": self.maker})
-        self.system.insurance_fund.deposit(units, self.maker, {"from": self.maker})
+        deposit_into_fund(self.system.chain, self.system.deployment, MAKER, amount)
 
     def drift(self) -> int:
         """INV-LEDGER: recorded by the vault minus what accounts hold, 1e-18 USD."""
@@ -153,6 +145,8 @@ class World:
 @pytest.fixture(scope="session")
 def system(
     anvil: Anvil,
+    chain: Chain,
+    deployment: Deployment,
     ledger: Any,
     vault: Any,
     clearing: Any,
@@ -168,6 +162,8 @@ def system(
     @dataclass(frozen=True)
     class System:
         anvil: Anvil
+        chain: Chain
+        deployment: Deployment
         ledger: Any
         vault: Any
         clearing: Any
@@ -181,14 +177,27 @@ def system(
         weth: Any
 
     return System(
-        anvil, ledger, vault, clearing, engine, insurance_fund, liquidator_contract, lens, risk_parameters, price_door, usdc, weth
+        anvil,
+        chain,
+        deployment,
+        ledger,
+        vault,
+        clearing,
+        engine,
+        insurance_fund,
+        liquidator_contract,
+        lens,
+        risk_parameters,
+        price_door,
+        usdc,
+        weth,
     )
 
 
 @pytest.fixture
 def world(system: Any, publish: Callable[..., dict[str, Any]], maker: Any) -> World:
     """Opening market, a maker with 50 M USD."""
-    made = World(system, publish, maker)
+    made = World(system, publish)
     made.move()
     made.maker_account = made.open(maker, CROSS, usdc=50_000_000)
     return made

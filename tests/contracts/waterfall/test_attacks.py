@@ -34,7 +34,7 @@ def test_self_liquidation_is_not_paid_by_the_fund(world: World, alice: Any) -> N
     world.move()
     before = world.requirement(victim)["equity"] + world.requirement(taker)["equity"]
     assert world.requirement(victim)["equity"] == wad(9.8)
-    tx = world.liquidate(victim, taker, [(ETH_PERP, 9)], alice)
+    tx = world.liquidate(victim, taker, [(ETH_PERP, wad(9))], alice)
     event = tx.events["Liquidated"][0]
     assert event["payment"] + event["fee"] == wad(8.82)  # 9 / 10 of the equity, not 30 % of 720.45
     assert world.requirement(victim)["equity"] == wad(0.98)
@@ -46,29 +46,33 @@ def test_full_close_for_ten_times_the_pay(world: World, long_eth: int, rescuer: 
     """Health 0.963 needs about one contract of ten. Closing all of them would pay ten times as much."""
     world.move({"ETH": 3_280.0})
     with reverts("TooMuch", long_eth, ..., wad(820), 0):
-        world.liquidate(long_eth, rescuer, [(ETH_PERP, 10)], liquidator)
+        world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(10))], liquidator)
     dust = wad(10) - 10**12  # leaves a millionth of a contract
     with reverts("TooMuch", long_eth, ..., wad(820), ...):
         world.liquidate(long_eth, rescuer, [(ETH_PERP, dust)], liquidator)
-    paid = world.liquidate(long_eth, rescuer, [(ETH_PERP, 1)], liquidator).events["Liquidated"][0]["payment"]
+    paid = world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(1))], liquidator).events["Liquidated"][0]["payment"]
     assert paid == wad(1.64)
 
 
 def test_legs_that_leave_a_hedge_naked_are_refused(world: World, alice: Any, rescuer: int, liquidator: Any, expiries: Any) -> None:
     """Long perp against short future. The basis moves, the account is under-margined; the future alone needs several times as much."""
     future = Instrument.future(ETH, expiries[1]).pack()
-    account = world.open(alice, PORTFOLIO, usdc=1_500)
+    account = world.open(alice, PORTFOLIO, usdc=5_000)
     world.trade(account, future, -5)
     world.trade(account, ETH_PERP, 5)
-    world.move(basis=-0.045)  # the perp marks 153 lower, the future stays
+    world.withdraw_what_is_free(account)
+    basis = 0.0
+    while world.health(account) >= 1.05:
+        basis -= 0.001  # the perp marks lower, the future stays
+        world.move(basis=basis)
+    assert world.requirement(account)["equity"] > 0
     witness = world.witness(account)
-    assert 0 < world.health(account) < 1.05
     before = world.requirement(account)["maintenance"]
     with reverts("NothingReleased"):
-        world.liquidate(account, rescuer, [(ETH_PERP, 5)], liquidator, witness=witness)
+        world.liquidate(account, rescuer, [(ETH_PERP, wad(5))], liquidator, witness=witness)
     with reverts("NothingReleased"):
-        world.liquidate(account, rescuer, [(future, -5)], liquidator, witness=witness)
-    world.liquidate(account, rescuer, [(ETH_PERP, 1), (future, -1)], liquidator, witness=world.witness(account))
+        world.liquidate(account, rescuer, [(future, -wad(5))], liquidator, witness=witness)
+    world.liquidate(account, rescuer, [(ETH_PERP, wad(1)), (future, -wad(1))], liquidator, witness=world.witness(account))
     assert world.requirement(account)["maintenance"] < before
 
 
@@ -103,7 +107,7 @@ def test_a_weak_witness_does_not_make_an_account_small(world: World, alice: Any,
     shown = int(world.system.engine.witnessed(account, (mild, mild))[1])
     assert wad(297) < shown < wad(500)
     with reverts("TooMuch"):
-        world.liquidate(account, rescuer, [(ETH_PERP, 3)], liquidator, witness=(mild, mild))
+        world.liquidate(account, rescuer, [(ETH_PERP, wad(3))], liquidator, witness=(mild, mild))
 
 
 def test_good_legs_taken_and_the_deficit_stranded_on_a_crumb(world: World, long_eth: int, rescuer: int, liquidator: Any) -> None:
@@ -112,7 +116,7 @@ def test_good_legs_taken_and_the_deficit_stranded_on_a_crumb(world: World, long_
     world.move({"ETH": 3_190.0})
     paid = 0
     for part in (7, 2.9, 0.09, 0.01):
-        paid += world.liquidate(long_eth, rescuer, [(ETH_PERP, part)], liquidator).events["Liquidated"][0]["fundPaid"]
+        paid += world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(part))], liquidator).events["Liquidated"][0]["fundPaid"]
         left = world.size(long_eth, ETH_PERP) / wad(10)
         assert world.requirement(long_eth)["equity"] == pytest.approx(-wad(110.2) * left, abs=10**6)
     assert world.cash(long_eth) == 0
@@ -129,15 +133,15 @@ def test_a_bankrupt_book_stuffed_with_worthless_options(world: World, alice: Any
     world.trade(account, ETH_PERP, 10)
     world.move({"ETH": 3_190.0})
     assert -wad(200) < world.requirement(account)["equity"] < 0
-    tx = world.liquidate(account, rescuer, [(lottery, 400)], liquidator)
+    tx = world.liquidate(account, rescuer, [(lottery, wad(400))], liquidator)
     assert tx.events["Liquidated"][0]["payment"] < wad(0.01)
     # Nor do they take the deficit with them for the little that they risk.
     assert world.requirement(account)["equity"] < 0
 
 
 def test_selling_the_cover_of_a_covered_call(world: World, alice: Any, bob: Any, expiries: Any) -> None:
-    """10 WETH cover 10 deep calls; cash is 520 below zero. Buying the WETH at a discount would leave the calls naked."""
-    call = Instrument.call(ETH, expiries[0], 1_500).pack()
+    """10 WETH cover 10 deep calls; cash is 400 below zero. Buying the WETH at a discount would leave the calls naked."""
+    call = Instrument.call(ETH, expiries[0], 500).pack()
     account = world.open(alice, PORTFOLIO, weth=10)
     world.trade(account, ETH_PERP, 2)
     world.move({"ETH": 3_200.0})
@@ -147,7 +151,7 @@ def test_selling_the_cover_of_a_covered_call(world: World, alice: Any, bob: Any,
     buyer = world.open(bob, CROSS, usdc=10_000)
     before = world.requirement(account)
     with reverts("ShortfallRose", account, ..., ...):
-        world.convert(account, buyer, 0.1, bob)
+        world.convert(account, buyer, wad(0.1), bob)
     assert world.requirement(account)["maintenance"] == pytest.approx(before["maintenance"], rel=1e-4)
 
 
@@ -157,7 +161,7 @@ def test_old_price_straddle(world: World, long_eth: int, rescuer: int, liquidato
     world.system.anvil.advance(5)
     for call in (
         lambda: world.system.liquidator.flag(long_eth, NO_WITNESS, {"from": liquidator}),
-        lambda: world.liquidate(long_eth, rescuer, [(ETH_PERP, 1)], liquidator, fresh=False),
+        lambda: world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(1))], liquidator, fresh=False),
     ):
         with reverts("StalePrice"):
             call()
@@ -167,9 +171,9 @@ def test_several_liquidators_on_one_account(world: World, long_eth: int, rescuer
     """Who loses the race is refused with numbers and loses nothing but gas."""
     other = world.open(bob, CROSS, usdc=100_000)
     world.move({"ETH": 3_280.0})
-    world.liquidate(long_eth, rescuer, [(ETH_PERP, 1.2)], liquidator)
+    world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(1.2))], liquidator)
     cash = world.cash(other)
     with reverts("NotLiquidatable"):
-        world.liquidate(long_eth, other, [(ETH_PERP, 1.2)], bob)
+        world.liquidate(long_eth, other, [(ETH_PERP, wad(1.2))], bob)
     assert world.cash(other) == cash
     assert world.size(other, ETH_PERP) == 0 * WAD

@@ -14,7 +14,7 @@ CENT = WAD // 100
 
 @pytest.fixture
 def debtor(world: World, alice: Any) -> int:
-    """PORTFOLIO, 10 WETH, no position, cash -504.02: 5 contracts lost 100 each at 3,300; fees 5.1 and 4.95 (0.03 %)."""
+    """PORTFOLIO, 10 WETH, no position, cash -510.05: 5 contracts lost 100 each at 3,300; fees 5.1 and 4.95 (0.03 %)."""
     account = world.open(alice, PORTFOLIO, weth=10)
     world.trade(account, ETH_PERP, 5)
     world.move({"ETH": 3_300.0})
@@ -29,7 +29,7 @@ def buyer(world: World, bob: Any) -> int:
 
 
 def test_sells_at_the_price_less_the_first_discount(world: World, debtor: int, buyer: int, bob: Any) -> None:
-    tx = world.convert(debtor, buyer, 0.1, bob)
+    tx = world.convert(debtor, buyer, wad(0.1), bob)
     assert world.cash(debtor) == -wad(510.05) + wad(326.7)  # 0.1 at 3,300 less 1 %
     assert world.cash(buyer) == wad(1_000 - 326.7)
     assert world.system.ledger.collateral(buyer, 0) == wad(0.1)
@@ -47,11 +47,9 @@ def test_sells_at_the_price_less_the_first_discount(world: World, debtor: int, b
 
 
 def test_rounds_the_price_up(world: World, debtor: int, buyer: int, bob: Any) -> None:
-    world.convert(debtor, buyer, 1, bob)  # one wei of WETH: 3,267 wei of USD
-    assert world.cash(buyer) == wad(1_000) - 3_267
     world.move({"ETH": 3_300.5})
-    world.convert(debtor, buyer, 1, bob)  # between 3,267 and 3,268
-    assert world.cash(buyer) == wad(1_000) - 3_267 - 3_268
+    world.convert(debtor, buyer, 1, bob)  # one wei of WETH: 3,267.495 wei of USD
+    assert world.cash(buyer) == wad(1_000) - 3_268
 
 
 def test_discount_rises_with_the_clock_of_the_debt(world: World, debtor: int, buyer: int, bob: Any, stranger: Any) -> None:
@@ -66,23 +64,23 @@ def test_discount_rises_with_the_clock_of_the_debt(world: World, debtor: int, bu
     world.system.anvil.set_time(started + 300)
     assert world.system.liquidator.conversionDiscountNow(debtor) == 3 * CENT
     world.system.anvil.set_time(started + 700)
-    world.convert(debtor, buyer, 0.1, bob)
+    world.convert(debtor, buyer, wad(0.1), bob)
     assert world.cash(buyer) == wad(1_000 - 313.5)  # 5 %
 
 
 def test_at_most_the_debt_and_a_buffer(world: World, debtor: int, buyer: int, bob: Any) -> None:
     limit = wad(510.05) + wad(510.05) * 2 // 100
     with reverts("ConversionTooLarge", wad(0.16) * 3_267, limit):
-        world.convert(debtor, buyer, 0.16, bob)
-    world.convert(debtor, buyer, 0.159, bob)  # 519.45
+        world.convert(debtor, buyer, wad(0.16), bob)
+    world.convert(debtor, buyer, wad(0.159), bob)  # 519.45
     assert world.cash(debtor) > 0
     with reverts("NoDebt", debtor, world.cash(debtor), 0):
-        world.convert(debtor, buyer, 0.001, bob)
+        world.convert(debtor, buyer, wad(0.001), bob)
 
 
 def test_the_buyers_limit(world: World, debtor: int, buyer: int, bob: Any) -> None:
     with reverts("ConversionTooLarge", wad(326.7), wad(326)):
-        world.convert(debtor, buyer, 0.1, bob, max_paid=wad(326))
+        world.convert(debtor, buyer, wad(0.1), bob, max_paid=wad(326))
 
 
 def test_below_the_cap_nobody_is_forced(world: World, alice: Any, buyer: int, bob: Any) -> None:
@@ -92,18 +90,18 @@ def test_below_the_cap_nobody_is_forced(world: World, alice: Any, buyer: int, bo
     world.trade(account, ETH_PERP, -4)  # - 40 and fees; one contract stays
     assert -wad(100) < world.cash(account) < 0
     with reverts("NoDebt", account, world.cash(account), wad(100)):
-        world.convert(account, buyer, 0.001, bob)
+        world.convert(account, buyer, wad(0.001), bob)
     with reverts("NoDebt", account, world.cash(account), wad(100)):
         world.system.liquidator.flagDebt(account, {"from": bob})
     world.trade(account, ETH_PERP, -1)  # without positions any debt is to be paid
-    world.convert(account, buyer, 0.001, bob)
+    world.convert(account, buyer, wad(0.001), bob)
 
 
 def test_refusals(world: World, debtor: int, buyer: int, bob: Any, stranger: Any) -> None:
     with reverts("SelfLiquidation", debtor):
-        world.convert(debtor, debtor, 0.1, bob)
+        world.convert(debtor, debtor, wad(0.1), bob)
     with reverts("NotAuthorised", buyer, stranger.address):
-        world.convert(debtor, buyer, 0.1, stranger)
+        world.convert(debtor, buyer, wad(0.1), stranger)
     with reverts("ZeroQuantity"):
         world.convert(debtor, buyer, 0, bob)
     with reverts("UnknownToken", 1):
@@ -120,15 +118,15 @@ def test_a_debt_is_paid_not_passed_on(world: World, debtor: int, carol: Any) -> 
     """The buyer's margin would allow it, backed by its own WETH; its cash would be -313, beyond the cap."""
     account = world.open(carol, PORTFOLIO, weth=10, usdc=13)
     with reverts("BuyerInDebt", account, wad(13 - 326.7), wad(100)):
-        world.convert(debtor, account, 0.1, carol)
+        world.convert(debtor, account, wad(0.1), carol)
 
 
 def test_buyer_needs_initial_margin(world: World, debtor: int, carol: Any) -> None:
-    poor = world.open(carol, CROSS, usdc=10)
-    # 0.01 WETH for 32.67 of which 10 are there; worth 28.05 after the initial haircut.
-    world.move()
-    with reverts("LiquidatorUnderMargined", poor, ..., 0):
-        world.convert(debtor, poor, 0.1, carol)
+    poor = world.open(carol, CROSS, usdc=200)
+    world.trade(poor, ETH_PERP, 1)  # fee 0.99, initial margin 165
+    # 0.08 WETH for 261.36, worth 224.40 after the initial haircut of 15 %.
+    with reverts("LiquidatorUnderMargined", poor, wad(199.01 - 261.36 + 224.4), wad(165)):
+        world.convert(debtor, poor, wad(0.08), carol)
 
 
 # --- coverDeficit ---
@@ -167,7 +165,7 @@ def test_draw_is_rounded_up_and_the_rest_is_the_houses(world: World, debtor: int
     """Whole USDC units leave the fund; what the deficit does not need is fee cash, never the account's."""
     world.fund(1_000)
     world.move({"ETH": 50.0})  # 10 WETH are worth less than the debt
-    world.convert(debtor, buyer, 9.999999999999, bob)
+    world.convert(debtor, buyer, wad(10) - 10**6, bob)
     world.convert(debtor, buyer, 10**6, bob)
     deficit = -world.cash(debtor)
     house = world.cash(0)

@@ -47,7 +47,7 @@ def test_stale_prices_prove_nothing(world: World, long_eth: int, stranger: Any) 
     world.move({"ETH": 3_280.0})
     signed_at = int(world.system.door.prices(0)[2])
     world.system.anvil.set_time(signed_at + 6)
-    with reverts("StalePrice", signed_at, signed_at + 7, 5):
+    with reverts("StalePrice", signed_at, signed_at + 6, 5):
         world.system.liquidator.flag(long_eth, NO_WITNESS, {"from": stranger})
 
 
@@ -87,7 +87,7 @@ def test_attack_jitter_of_the_flag(world: World, long_eth: int, alice: Any, stra
     """[A] The owner tops up for a moment to reset the clock: there is nothing to unflag, the discount goes on rising."""
     world.move({"ETH": 3_280.0})
     started = world.flag(long_eth, stranger).timestamp
-    world.deposit(alice, long_eth, usdc=100)
+    world.deposit(long_eth, usdc=100)
     with reverts("HealthNotBelow"):
         world.flag(long_eth, stranger)
     world.move({"ETH": 3_265.0})  # initial margin keeps the top-up in; the market falls on
@@ -100,7 +100,7 @@ def test_attack_an_old_flag_kept_in_stock(world: World, long_eth: int, alice: An
     """[A] A liquidator flags once and comes back within the hour for the highest discount: unproven time does not count."""
     world.move({"ETH": 3_280.0})
     started = world.flag(long_eth, stranger).timestamp
-    world.deposit(alice, long_eth, usdc=100)
+    world.deposit(long_eth, usdc=100)
     world.system.anvil.set_time(started + 3_000)
     world.move({"ETH": 3_265.0})
     assert world.system.liquidator.discountNow(long_eth) == 2 * CENT
