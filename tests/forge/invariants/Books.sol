@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {ILedger} from "../../../contracts/interfaces/ILedger.sol";
+import {LibString} from "solady/utils/LibString.sol";
+import {Handlers} from "./Handlers.sol";
+import {LeakyLedgerMock} from "./LeakyLedgerMock.sol";
+import {CHEATS} from "./World.sol";
+
+/// @title The books' invariants
+/// @notice INV-LEDGER, INV-ZERO-SUM, INV-COLLATERAL (docs/invariants.md) over all accounts, house included.
+contract Books is Handlers {
+    error LedgerDrifts(int256 drift, uint256 operations);
+    error CostsDoNotAddUp(uint64 account, int256 stored, int256 sum);
+    error PositionsDoNotSumToZero(uint112 instrument, int256 sum);
+    error OpenInterestIsWrong(uint112 instrument, uint256 stored, uint256 longs);
+    error CollateralDoesNotAddUp(uint256 recorded, uint256 sum);
+    error VaultIsShort(uint8 index, uint256 recorded, uint256 held);
+
+    /// @notice INV-LEDGER
+    function requireLedger() public view {
+        int256 left = drift();
+        if (left < 0 || uint256(left) > drifting) revert LedgerDrifts(left, drifting);
+        _requireHeld(USDC, usdc.balanceOf(address(vault)));
+    }
+
+    /// @notice INV-ZERO-SUM
+    function requireZeroSum() public view {
+        int256[] memory sums = new int256[](instruments.length);
+        uint256[] memory longs = new uint256[](instruments.length);
+        for (uint64 id = 1; id <= ledger.accountCount(); ++id) {
+            ILedger.PositionView[] memory held = ledger.positions(id);
+            int256 costs;
+            for (uint256 i; i < held.length; ++i) {
+                uint256 at = _indexOf(held[i].instrument);
+                costs += held[i].cost;
+                sums[at] += held[i].size;
+                if (held[i].size > 0) longs[at] += uint256(held[i].size);
+            }
+            if (costs != ledger.costs(id)) revert CostsDoNotAddUp(id, ledger.costs(id), costs);
+        }
+        for (uint256 i; i < instruments.length; ++i) {
+            if (sums[i] != 0) revert PositionsDoNotSumToZero(instruments[i], sums[i]);
+            uint256 stored = ledger.openInterest(instruments[i]);
+            if (stored != longs[i]) revert OpenInterestIsWrong(instruments[i], stored, longs[i]);
+        }
+    }
+
+    /// @notice INV-COLLATERAL
+    function requireCollateral() public view {
+        uint256 sum;
+        for (uint64 id; id <= ledger.accountCount(); ++id) {
+            sum += ledger.collateral(id, WETH);
+        }
+        if (sum != vault.recorded(WETH)) revert CollateralDoesNotAddUp(vault.recorded(WETH), sum);
+        _requireHeld(WETH, weth.balanceOf(address(vault)));
+    }
+
+    /// @return Recorded by the vault less what the accounts hold, 1e-18 USD.
+    function drift() public view returns (int256) {
+        int256 sum;
+        for (uint64 id; id <= ledger.accountCount(); ++id) {
+            sum += ledger.cash(id) - ledger.costs(id);
+        }
+        return int256(vault.recorded(USDC)) - sum;
+    }
+
+    /// @notice Replaces the ledger by a faulty one over the same storage.
+    function leak(LeakyLedgerMock.Leak kind) external {
+        address code = address(new LeakyLedgerMock(_deploy("Ledger", ""), kind));
+        CHEATS.etch(address(ledger), code.code);
+    }
+
+    /// @notice What a run did, as one line of JSON.
+    function summary() external view returns (string memory) {
+        return string.concat(
+            '{"drift": ',
+            LibString.toString(drift()),
+            ', "drifting": ',
+            LibString.toString(drifting),
+            ', "liquidations": ',
+            LibString.toString(liquidations),
+            "}"
+        );
+    }
+
+    function _requireHeld(uint8 index, uint256 held) private view {
+        uint256 recorded = vault.recorded(index) / vault.unit(index);
+        if (held < recorded) revert VaultIsShort(index, recorded, held);
+    }
+
+    function _indexOf(uint112 instrument) private view returns (uint256 at) {
+        while (instruments[at] != instrument) ++at;
+    }
+}

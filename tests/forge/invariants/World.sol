@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {Clearing} from "../../../contracts/clearing/Clearing.sol";
+import {RiskParameters} from "../../../contracts/governance/RiskParameters.sol";
+import {IClearing} from "../../../contracts/interfaces/IClearing.sol";
+import {IPriceDoor} from "../../../contracts/interfaces/IPriceDoor.sol";
+import {IRiskParameters} from "../../../contracts/interfaces/IRiskParameters.sol";
+import {CollateralVault} from "../../../contracts/ledger/CollateralVault.sol";
+import {InstrumentRegistry} from "../../../contracts/ledger/InstrumentRegistry.sol";
+import {Ledger} from "../../../contracts/ledger/Ledger.sol";
+import {MarginEngine} from "../../../contracts/margin/MarginEngine.sol";
+import {TokenMock} from "../../../contracts/mocks/TokenMock.sol";
+import {PriceDoor} from "../../../contracts/oracle/PriceDoor.sol";
+import {MarginMode} from "../../../contracts/types/Book.sol";
+import {InstrumentId, instrumentId, Kind} from "../../../contracts/types/InstrumentId.sol";
+import {InsuranceFund} from "../../../contracts/waterfall/InsuranceFund.sol";
+import {Liquidator} from "../../../contracts/waterfall/Liquidator.sol";
+
+interface ICheats {
+    function addr(uint256 key) external returns (address);
+    function deployCode(string calldata artifact, bytes calldata arguments) external returns (address);
+    function etch(address target, bytes calldata code) external;
+    function prank(address sender) external;
+    function sign(uint256 key, bytes32 digest) external returns (uint8 v, bytes32 r, bytes32 s);
+    function startPrank(address sender) external;
+    function stopPrank() external;
+    function warp(uint256 time) external;
+    function writeLine(string calldata path, string calldata line) external;
+}
+
+ICheats constant CHEATS = ICheats(address(uint160(uint256(keccak256("hevm cheat code")))));
+
+/// @title The whole system for campaigns
+/// @notice Every contract as deployed by scripts/deploy.py, traders in the three modes, a funded liquidator, an oracle that this
+/// contract signs for. Nothing is mocked but the tokens.
+contract World {
+    uint256 internal constant WAD = 1e18;
+    uint256 internal constant BEGIN = 1_735_689_600;
+    uint8 internal constant ETH = 0;
+    uint8 internal constant BTC = 1;
+    uint8 internal constant WETH = 0;
+    uint8 internal constant USDC = 255;
+    uint32 internal constant NEAR = uint32(BEGIN + 120 days);
+    uint32 internal constant FAR = uint32(BEGIN + 365 days);
+    uint256 internal constant ORACLE_KEYS = 3;
+    uint64 internal constant TRADERS = 9;
+    uint64 internal constant LIQUIDATOR_ACCOUNT = TRADERS + 1;
+
+    TokenMock internal immutable usdc;
+    TokenMock internal immutable weth;
+    InstrumentRegistry internal immutable registry;
+    RiskParameters internal immutable parameters;
+    PriceDoor internal immutable door;
+    CollateralVault internal immutable vault;
+    Ledger internal immutable ledger;
+    MarginEngine internal immutable engine;
+    InsuranceFund internal immutable fund;
+    Clearing internal immutable clearing;
+    Liquidator internal immutable liquidator;
+
+    uint112[] internal instruments;
+    uint256[ORACLE_KEYS] internal oracleKeys;
+    uint256[2] internal spots = [uint256(3_400e18), 94_000e18];
+
+    constructor() {
+        CHEATS.warp(BEGIN);
+        // By artifact: with all creation code inside, this contract would not fit into a block.
+        usdc = TokenMock(_deploy("TokenMock", abi.encode("USD Coin", "USDC", uint8(6))));
+        weth = TokenMock(_deploy("TokenMock", abi.encode("Wrapped Ether", "WETH", uint8(18))));
+        registry = InstrumentRegistry(_deploy("InstrumentRegistry", abi.encode(this)));
+        parameters = RiskParameters(_deploy("RiskParameters", abi.encode(this)));
+        door = PriceDoor(_deploy("PriceDoor", abi.encode(this, registry, parameters, _signers(), ORACLE_KEYS)));
+        vault = CollateralVault(_deploy("CollateralVault", abi.encode(usdc, this)));
+        ledger = Ledger(_deploy("Ledger", ""));
+        engine = MarginEngine(_deploy("MarginEngine", abi.encode(ledger, door, parameters)));
+        fund = InsuranceFund(_deploy("InsuranceFund", abi.encode(usdc, this)));
+        clearing = Clearing(_deploy("Clearing", abi.encode(ledger, vault, registry, parameters, engine, fund)));
+        liquidator = Liquidator(_deploy("Liquidator", abi.encode(ledger, vault, door, parameters, engine, fund)));
+        _configure();
+        _list();
+        publish();
+        _openAccounts();
+    }
+
+    // --- people ---
+
+    /// @dev Key of the owner of a trading account.
+    function keyOf(uint64 account) internal pure returns (uint256) {
+        return 0xACC0 + account;
+    }
+
+    function pay(uint64 account, uint8 token, uint256 quantity) internal {
+        address owner = ledger.account(account).owner;
+        TokenMock erc20 = token == USDC ? usdc : weth;
+        erc20.mint(owner, quantity / vault.unit(token));
+        CHEATS.startPrank(owner);
+        erc20.approve(address(vault), type(uint256).max);
+        clearing.deposit(account, token, quantity);
+        CHEATS.stopPrank();
+    }
+
+    // --- prices ---
+
+    /// @dev Signs and submits both markets at the present block time.
+    function publish() internal {
+        for (uint8 u; u < 2; ++u) {
+            IPriceDoor.MarketUpdate memory update = IPriceDoor.MarketUpdate({
+                underlying: u,
+                timestamp: uint32(block.timestamp),
+                spot: uint96(spots[u]),
+                mark: uint96(spots[u]),
+                confidence: 10_000,
+                expiries: new IPriceDoor.ExpiryQuote[](2)
+            });
+            update.expiries[0] = _quote(NEAR, spots[u]);
+            update.expiries[1] = _quote(FAR, spots[u]);
+            door.submit(update, _signatures(door.digest(update)));
+        }
+    }
+
+    function _quote(uint32 expiry, uint256 spot) private view returns (IPriceDoor.ExpiryQuote memory) {
+        uint256 tau = (expiry - block.timestamp) * WAD / 365 days;
+        uint96 forward = uint96(spot + spot * tau / WAD / 25); // 4 % per year
+        // Flat at 55 %: total variance 0.3025 tau
+        return IPriceDoor.ExpiryQuote({
+            expiry: expiry,
+            forward: forward,
+            rate: 0.04e18,
+            a: int64(uint64(tau * 3025 / 10_000)),
+            b: 0.02e18,
+            rho: -0.3e18,
+            m: 0,
+            sigma: 0.2e18,
+            refForward: forward,
+            refTau: uint64(tau)
+        });
+    }
+
+    function _signatures(bytes32 digest) private returns (bytes[] memory signatures) {
+        signatures = new bytes[](ORACLE_KEYS);
+        for (uint256 i; i < ORACLE_KEYS; ++i) {
+            (uint8 v, bytes32 r, bytes32 s) = CHEATS.sign(oracleKeys[i], digest);
+            signatures[i] = abi.encodePacked(r, s, v);
+        }
+    }
+
+    // --- orders ---
+
+    function signed(IClearing.Order memory order) internal returns (IClearing.SignedOrder memory) {
+        uint256 key = keyOf(order.account);
+        (uint8 v, bytes32 r, bytes32 s) = CHEATS.sign(key, clearing.orderHash(order));
+        return IClearing.SignedOrder({order: order, signer: CHEATS.addr(key), signature: abi.encodePacked(r, s, v)});
+    }
+
+    // --- set-up ---
+
+    /// @dev The door wants signatures of ascending signers.
+    function _signers() private returns (address[] memory signers) {
+        signers = new address[](ORACLE_KEYS);
+        for (uint256 i; i < ORACLE_KEYS; ++i) {
+            uint256 key = 0x0AC1E + i;
+            uint256 at = i;
+            while (at != 0 && signers[at - 1] > CHEATS.addr(key)) {
+                (signers[at], oracleKeys[at]) = (signers[at - 1], oracleKeys[at - 1]);
+                --at;
+            }
+            (signers[at], oracleKeys[at]) = (CHEATS.addr(key), key);
+        }
+    }
+
+    function _deploy(string memory name, bytes memory arguments) internal returns (address) {
+        return CHEATS.deployCode(string.concat("out/forge/", name, ".sol/", name, ".json"), arguments);
+    }
+
+    function _configure() private {
+        address[] memory modules = new address[](2);
+        (modules[0], modules[1]) = (address(clearing), address(liquidator));
+        ledger.wire(modules);
+        vault.wire(modules);
+        vault.list(address(weth));
+        parameters.setGroup(1, 0.5e18);
+        parameters.setUnderlying(ETH, 1, 1e18);
+        parameters.setUnderlying(BTC, 1, 1e18);
+        parameters.setCollateral(WETH, IRiskParameters.CollateralConfig(ETH, true, 0.15e18, 0.1e18));
+        fund.setMember(address(liquidator), 10_000_000e18, 1 days);
+        usdc.mint(address(fund), 50_000_000e6);
+    }
+
+    function _list() private {
+        string[2] memory symbols = ["ETH", "BTC"];
+        for (uint8 u; u < 2; ++u) {
+            registry.listUnderlying(u, symbols[u], true);
+            registry.listExpiry(u, NEAR);
+            registry.listExpiry(u, FAR);
+            uint64 strike = u == ETH ? 3_500e8 : 95_000e8;
+            _add(instrumentId(Kind.PERP, u, 0, 0));
+            _add(instrumentId(Kind.FUTURE, u, NEAR, 0));
+            _add(instrumentId(Kind.CALL, u, NEAR, strike));
+            _add(instrumentId(Kind.PUT, u, FAR, strike));
+        }
+    }
+
+    function _add(InstrumentId id) private {
+        instruments.push(InstrumentId.unwrap(id));
+    }
+
+    function _openAccounts() private {
+        for (uint64 id = 1; id <= TRADERS; ++id) {
+            CHEATS.prank(CHEATS.addr(keyOf(id)));
+            clearing.openAccount(MarginMode(id % 3));
+            // Some with cash alone, some with both, some with little but collateral.
+            pay(id, USDC, id > 6 ? 4_000e18 : 60_000e18);
+            if (id > 3) pay(id, WETH, id > 6 ? 25e18 : 5e18);
+        }
+        CHEATS.prank(CHEATS.addr(keyOf(LIQUIDATOR_ACCOUNT)));
+        clearing.openAccount(MarginMode.PORTFOLIO);
+        pay(LIQUIDATOR_ACCOUNT, USDC, 20_000_000e18);
+    }
+}
