@@ -118,7 +118,7 @@ def test_contract_signs(
     """ERC-1271: a wallet owns the account, its owner signs."""
     wallet = project.WalletMock.deploy(alice, {"from": alice})
     wallet.execute(clearing, clearing.openAccount.encode_input(1), {"from": alice})
-    account = ledger.accountCount()
+    account = int(ledger.accountCount())
     assert ledger.account(account)[0] == wallet
     fund(account, alice, usdc_amount=10_000)
     publish()
@@ -138,8 +138,8 @@ def test_foreign_account(signed: Any, settle: Any, sell: SignedOrder, buyer: int
         settle(signed(buyer, 1, signer=carol), sell, WAD, PRICE)
 
 
-def test_unknown_account(signed: Any, settle: Any, sell: SignedOrder, seller: int, alice: Any) -> None:
-    for unknown in (HOUSE, seller + 1):
+def test_unknown_account(ledger: Any, signed: Any, settle: Any, sell: SignedOrder, alice: Any) -> None:
+    for unknown in (HOUSE, int(ledger.accountCount()) + 1):
         with reverts("NotAuthorised", unknown, alice.address):
             settle(signed(unknown, 1, signer=alice), sell, WAD, PRICE)
 
@@ -210,10 +210,13 @@ def test_a_new_nonce_is_a_new_order(ledger: Any, settle: Any, buy: SignedOrder, 
 
 
 def test_expired_order(anvil: Any, signed: Any, settle: Any, sell: SignedOrder, buyer: int) -> None:
-    now = anvil.time()
-    with reverts("OrderExpired", now, ...):
-        settle(signed(buyer, 1, expiry=now), sell, WAD, PRICE)
-    settle(signed(buyer, 1, expiry=now + 1), sell, WAD, PRICE)  # in its last second
+    last = anvil.time() + 3
+    order_until = signed(buyer, 2, expiry=last)
+    anvil.rpc("evm_setNextBlockTimestamp", last)
+    settle(order_until, sell, WAD, PRICE)  # in its last second
+    anvil.mine()
+    with reverts("OrderExpired", last, ...):
+        settle(order_until, sell, WAD, PRICE)
 
 
 def test_venue(signed: Any, settle: Any, sell: SignedOrder, buyer: int, carol: Any, stranger: Any) -> None:

@@ -106,7 +106,7 @@ def test_size_is_not_the_test(
     trade(maker_account, account, 8, 3_150, future)  # opens a position, lowers the risk
     assert ledger.positionSize(account, future.pack()) == -8 * WAD
     publish({"ETH": 2_700.0})
-    with reverts("InsufficientInitialMargin", account):
+    with reverts("InsufficientInitialMargin", account, ..., ...):
         trade(account, maker_account, 8, 2_700, future)  # closes a position, raises the risk
 
 

@@ -23,12 +23,25 @@ contract Handlers is World {
     uint256 public liquidations;
     uint64 private _nonce;
 
+    /// @notice Before a campaign: every trader with as much risk as initial margin allows, against the liquidator's account.
+    function lever() external {
+        for (uint64 id = 1; id <= TRADERS; ++id) {
+            bool portfolio = ledger.account(id).mode == MarginMode.PORTFOLIO;
+            Requirement memory r = engine.requirement(id);
+            uint256 equity = uint256(r.marginEquityInitial);
+            uint256 size = equity * (portfolio ? 3 : 17) * WAD / spots[id % 2];
+            uint112 perp = instruments[id % 2 == ETH ? 0 : 4];
+            if (id % 4 < 2) _settle(id, LIQUIDATOR_ACCOUNT, perp, size, _mark(perp));
+            else _settle(LIQUIDATOR_ACCOUNT, id, perp, size, _mark(perp));
+        }
+    }
+
     // --- traders ---
 
     function deposit(uint64 who, bool collateral, uint256 quantity) external {
         uint64 account = _trader(who);
-        if (collateral) pay(account, WETH, 1 + quantity % 20e18);
-        else pay(account, USDC, (1 + quantity % 50_000e6) * 1e12);
+        if (collateral) pay(account, WETH, 1 + quantity % 2e18);
+        else pay(account, USDC, (1 + quantity % 5_000e6) * 1e12);
     }
 
     function withdraw(uint64 who, bool collateral, uint256 quantity) external {

@@ -20,6 +20,7 @@ contract LedgerInvariants {
 
     function setUp() public {
         books = new Books();
+        books.lever();
     }
 
     function targetSelectors() external view returns (FuzzSelector[] memory targets) {
