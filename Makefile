@@ -50,8 +50,8 @@ forge-test: setup ## forge unit, fuzz and invariant tests
 fuzz: setup ## long fuzz campaign
 	$(STAGE) 'fuzz' env FOUNDRY_FUZZ_RUNS=20000 forge test --match-test '^testFuzz'
 
-invariants: setup ## long invariant campaign
-	$(STAGE) 'invariants' env FOUNDRY_INVARIANT_RUNS=1000 FOUNDRY_INVARIANT_DEPTH=128 forge test --match-test '^invariant'
+invariants: setup ## long invariant campaign, one JSON line; make invariants ARGS='--runs 5000'
+	$(STAGE) 'invariants' $(PY) -m scripts.invariants $(ARGS)
 
 gas: setup ## gas of the contracts' functions as the forge tests use them, and code sizes
 	$(STAGE) 'gas' forge test --gas-report

@@ -113,17 +113,18 @@ contract Handlers is World {
         revert NothingToDo();
     }
 
-    /// @dev The first account from `who` on that owes and has nothing else; a bankrupt one without collateral is closed first.
-    function coverDeficit(uint64 who) external {
-        _refresh(1);
-        for (uint64 i; i < TRADERS; ++i) {
-            uint64 account = _trader(uint64(who % TRADERS) + i);
-            if (ledger.cash(account) - ledger.costs(account) >= 0 && ledger.cash(account) >= 0) continue;
-            if (ledger.collateral(account, WETH) != 0) continue;
-            if (engine.requirement(account).equity >= 0) continue;
-            _close(account);
-            liquidator.coverDeficit(account);
-            return;
+    /// @dev Moves the market until an account without collateral is bankrupt, closes it at mark and has the fund pay.
+    function coverDeficit(uint64 who, bool up) external {
+        for (uint256 step; step < 3; ++step) {
+            _refresh(1);
+            for (uint64 i; i < TRADERS; ++i) {
+                uint64 account = _trader(uint64(who % TRADERS) + i);
+                if (ledger.collateral(account, WETH) != 0 || engine.requirement(account).equity >= 0) continue;
+                _close(account);
+                liquidator.coverDeficit(account);
+                return;
+            }
+            _shift(up, 0.12e18);
         }
         revert NothingToDo();
     }

@@ -9,6 +9,7 @@ import {CHEATS} from "./World.sol";
 /// @notice Anybody does anything in any order, and the books balance.
 contract LedgerInvariants {
     /// @dev One line per run for scripts/invariants.py.
+    string private constant REPORTS = "out/invariants";
     string private constant REPORT = "out/invariants/runs.jsonl";
 
     struct FuzzSelector {
@@ -19,6 +20,7 @@ contract LedgerInvariants {
     Books private books;
 
     function setUp() public {
+        CHEATS.createDir(REPORTS, true);
         books = new Books();
         books.lever();
     }

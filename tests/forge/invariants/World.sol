@@ -19,6 +19,7 @@ import {Liquidator} from "../../../contracts/waterfall/Liquidator.sol";
 
 interface ICheats {
     function addr(uint256 key) external returns (address);
+    function createDir(string calldata path, bool recursive) external;
     function deployCode(string calldata artifact, bytes calldata arguments) external returns (address);
     function etch(address target, bytes calldata code) external;
     function prank(address sender) external;
