@@ -1,4 +1,4 @@
-"""The long invariant campaign: forge calls everything in any order, the books are checked after every call, one JSON line says what happened.
+"""The long invariant campaign: forge calls everything in any order, the books are checked after every call, one JSON line sums up.
 
     python -m scripts.invariants [--runs 1000] [--depth 128] [--seed 0x64707265]
 

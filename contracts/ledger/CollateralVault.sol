@@ -11,7 +11,7 @@ import {MAX_COLLATERALS} from "../types/Parameter.sol";
 import {Modules} from "./Modules.sol";
 
 /// @title Collateral vault
-/// @dev A token's balance here is at least what is recorded of it; the difference are donations, which nobody owns.
+/// @dev INV-HELD: a token's balance here is at least what is recorded of it; the difference are donations, which nobody owns.
 contract CollateralVault is ICollateralVault, Modules, AccessControl, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 

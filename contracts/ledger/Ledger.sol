@@ -11,7 +11,7 @@ import {Modules} from "./Modules.sol";
 import {TradeMath} from "./TradeMath.sol";
 
 /// @title Account ledger
-/// @dev INV-LEDGER, INV-ZERO-SUM, INV-COLLATERAL (docs/invariants.md). Makes no external calls.
+/// @dev INV-LEDGER, INV-ZERO-SUM, INV-COLLATERAL, INV-COSTS (docs/invariants.md). Makes no external calls.
 contract Ledger is ILedger, Modules {
     /// @dev Slots per account for positions; `positionCount` is a byte.
     uint256 private constant POSITION_SLOTS = 256;

@@ -8,7 +8,7 @@ import {LeakyLedgerMock} from "./LeakyLedgerMock.sol";
 import {CHEATS} from "./World.sol";
 
 /// @title The books' invariants
-/// @notice INV-LEDGER, INV-ZERO-SUM, INV-COLLATERAL (docs/invariants.md) over all accounts, house included.
+/// @notice INV-LEDGER, INV-ZERO-SUM, INV-COLLATERAL, INV-HELD, INV-COSTS (docs/invariants.md) over all accounts, house included.
 contract Books is Handlers {
     error LedgerDrifts(int256 drift, uint256 operations);
     error CostsDoNotAddUp(uint64 account, int256 stored, int256 sum);
@@ -17,14 +17,14 @@ contract Books is Handlers {
     error CollateralDoesNotAddUp(uint256 recorded, uint256 sum);
     error VaultIsShort(uint8 index, uint256 recorded, uint256 held);
 
-    /// @notice INV-LEDGER
+    /// @notice INV-LEDGER, INV-HELD of the settlement token
     function requireLedger() public view {
         int256 left = drift();
         if (left < 0 || uint256(left) > drifting) revert LedgerDrifts(left, drifting);
         _requireHeld(USDC, usdc.balanceOf(address(vault)));
     }
 
-    /// @notice INV-ZERO-SUM
+    /// @notice INV-ZERO-SUM, INV-COSTS
     function requireZeroSum() public view {
         int256[] memory sums = new int256[](instruments.length);
         uint256[] memory longs = new uint256[](instruments.length);
@@ -46,7 +46,7 @@ contract Books is Handlers {
         }
     }
 
-    /// @notice INV-COLLATERAL
+    /// @notice INV-COLLATERAL, INV-HELD of the collateral token
     function requireCollateral() public view {
         uint256 sum;
         for (uint64 id; id <= ledger.accountCount(); ++id) {
