@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from eth_account import Account
 from web3 import Web3
@@ -24,7 +26,11 @@ def send(client: NodeClient, data: bytes, to: str | None = None, nonce: int | No
     fields = {"type": 2, "chainId": CHAIN_ID, "value": 0, "gas": 1_000_000, "maxFeePerGas": 10**9, "maxPriorityFeePerGas": 10**9}
     fields["nonce"] = client.transaction_count(account.address) if nonce is None else nonce
     signed = account.sign_transaction({**fields, "data": data, **({} if to is None else {"to": to})})
-    return client.send(bytes(signed.raw_transaction))
+    transaction = client.send(bytes(signed.raw_transaction))
+    # Anvil answers before it has mined.
+    while client.receipt(transaction) is None:
+        time.sleep(0.005)
+    return transaction
 
 
 def deploy(client: NodeClient, anvil: Anvil, runtime: bytes) -> str:
