@@ -63,7 +63,7 @@ class Engine(AbstractContextManager["Engine"]):
         self._account = config.account
         self._signer = signer
         self._deployment = deployment
-        self._store = Store(config.database, deployment.fingerprint)
+        self._store = Store(config.database, deployment.fingerprint, exclusive=True)
         self._follower = follower_of(port, deployment, self._store)
         self._reconciler = Reconciler(port, deployment)
         self._assessor = Assessor()

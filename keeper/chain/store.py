@@ -1,14 +1,16 @@
 """The keeper's database (SQLite, WAL): blocks and logs as they came. Everything the keeper knows is rebuilt from here.
 
-One connection, one writer, one process at a time: a second `keeper run` on the same file is refused.
+One connection and one writer: whoever runs the keeper opens it `exclusive`, a second one is refused.
 """
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from keeper.chain.port import Block, Log
 from keeper.errors import StoreError
@@ -30,12 +32,16 @@ _TOPIC = 32
 class Store:
     """The database at `path` (":memory:" for none on disk), bound to one deployment by its fingerprint.
 
-    Raises StoreError where the file was filled from another deployment or is no database.
+    exclusive: hold a lock beside the file until `close` (the system drops it when the process dies).
+    Raises StoreError where the file was filled from another deployment, is no database, or is another keeper's.
     """
 
-    def __init__(self, path: Path | str, fingerprint: str) -> None:
+    def __init__(self, path: Path | str, fingerprint: str, *, exclusive: bool = False) -> None:
+        self._lock: IO[str] | None = None
         if isinstance(path, Path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            if exclusive:
+                self._lock = _locked(path)
         try:
             # The keeper's loop is the only user of the connection.
             self.connection = sqlite3.connect(str(path), isolation_level=None, timeout=5.0)
@@ -65,6 +71,8 @@ class Store:
 
     def close(self) -> None:
         self.connection.close()
+        if self._lock is not None:
+            self._lock.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -121,3 +129,13 @@ class Store:
 
     def _set_meta(self, key: str, value: str) -> None:
         self.connection.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value))
+
+
+def _locked(path: Path) -> IO[str]:
+    lock = path.with_name(path.name + ".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StoreError(f"{path} is in use by another keeper: two on one database would send with the same nonces") from None
+    return lock

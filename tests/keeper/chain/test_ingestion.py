@@ -165,6 +165,16 @@ def test_another_deployments_database_is_refused(tmp_path: Path) -> None:
         Store(tmp_path / "keeper.sqlite", "two")
 
 
+def test_one_keeper_per_database(tmp_path: Path) -> None:
+    first = Store(tmp_path / "keeper.sqlite", "test", exclusive=True)
+    with pytest.raises(StoreError, match="another keeper"):
+        Store(tmp_path / "keeper.sqlite", "test", exclusive=True)
+    copy = Store.copy_of(tmp_path / "keeper.sqlite", "test")
+    copy.close()
+    first.close()
+    Store(tmp_path / "keeper.sqlite", "test", exclusive=True).close()
+
+
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     path = tmp_path / "keeper.sqlite"
     path.write_text("not a database, but long enough to be looked at" * 20)
