@@ -5,7 +5,9 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("package", ["keeper.errors", "keeper.model", "keeper.pricing", "keeper.margin"])
+@pytest.mark.parametrize(
+    "package", ["keeper.errors", "keeper.model", "keeper.pricing", "keeper.margin", "keeper.methods", "keeper.portfolio_files"]
+)
 def test_exported_members(package: str) -> None:
     module = importlib.import_module(package)
     names = list(module.__all__)
