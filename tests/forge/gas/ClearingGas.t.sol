@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IClearing} from "../../../contracts/interfaces/IClearing.sol";
+import {InstrumentId, instrumentId, Kind} from "../../../contracts/types/InstrumentId.sol";
+import {Handlers} from "../invariants/Handlers.sol";
+import {CHEATS} from "../invariants/World.sol";
+
+/// @title Two PORTFOLIO accounts with options between them
+contract PairOfBooks is Handlers {
+    uint64 private constant BUYER = 2;
+    uint64 private constant SELLER = 5;
+    uint256 private constant SIZE = 1e15;
+    uint256 private constant PRICE = 300e18;
+    uint256 private constant LARGEST = 64;
+
+    error TooMuchGas(uint256 used, uint256 limit);
+    error Unexpected(bool settled);
+
+    event GasUsed(uint256 positions, uint256 gas);
+
+    constructor(uint256 count) {
+        pay(BUYER, USDC, 10_000_000e18);
+        pay(SELLER, USDC, 10_000_000e18);
+        for (uint256 i; i < count; ++i) {
+            CHEATS.prank(address(clearing)); // the ledger's part of a fill: 64 margin checks more would only take time
+            ledger.transferPosition(SELLER, BUYER, _option(i), SIZE, PRICE, LARGEST);
+        }
+    }
+
+    /// @notice Opens one more position on both sides.
+    function open(uint256 limit) external {
+        _measure(limit, _option(LARGEST - 1), true);
+    }
+
+    /// @notice On prices too old to open: refused only after the state before was computed too. Nothing costs more.
+    function openOnStalePrices(uint256 limit) external {
+        CHEATS.warp(block.timestamp + 1 hours);
+        _measure(limit, _option(LARGEST - 1), false);
+    }
+
+    function _measure(uint256 limit, uint112 instrument, bool settles) private {
+        IClearing.SignedOrder memory buy = signed(_order(BUYER, instrument, int128(int256(SIZE)), PRICE));
+        IClearing.SignedOrder memory sell = signed(_order(SELLER, instrument, -int128(int256(SIZE)), PRICE));
+        bool settled;
+        uint256 before = gasleft();
+        try clearing.settle(buy, sell, SIZE, PRICE) {
+            settled = true;
+        } catch {}
+        uint256 used = before - gasleft();
+        emit GasUsed(ledger.account(BUYER).positionCount, used);
+        if (settled != settles) revert Unexpected(settled);
+        if (used > limit) revert TooMuchGas(used, limit);
+    }
+
+    /// @dev Calls and puts of two expiries, each at a strike of its own: nothing nets.
+    function _option(uint256 i) private pure returns (uint112) {
+        uint64 strike = uint64(3_000e8 + i * 10e8);
+        return InstrumentId.unwrap(instrumentId(i % 2 == 0 ? Kind.CALL : Kind.PUT, ETH, i % 3 == 0 ? FAR : NEAR, strike));
+    }
+}
+
+/// @notice A fill from cold storage, with the margin check of both sides: the work of a transaction is bounded, even the largest
+/// accounts stay below 15 M gas.
+contract LargestFillGas {
+    uint256 private constant TRANSACTION_LIMIT = 15_000_000;
+
+    PairOfBooks private books;
+
+    function setUp() public {
+        books = new PairOfBooks(63);
+    }
+
+    function test_gas_64th_position() public {
+        books.open(4_500_000);
+    }
+
+    function test_gas_64th_position_on_stale_prices() public {
+        books.openOnStalePrices(TRANSACTION_LIMIT);
+    }
+}
+
+contract MediumFillGas {
+    PairOfBooks private books;
+
+    function setUp() public {
+        books = new PairOfBooks(15);
+    }
+
+    function test_gas_16th_position() public {
+        books.open(1_700_000);
+    }
+}
+
+contract FirstFillGas {
+    PairOfBooks private books;
+
+    function setUp() public {
+        books = new PairOfBooks(0);
+    }
+
+    function test_gas_first_position() public {
+        books.open(750_000);
+    }
+}
