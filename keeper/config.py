@@ -41,6 +41,7 @@ class Config(BaseSettings):
 
     maker_url: str | None = Field(None, description="backstop maker's POST /quote, for working inventory down")
     updates_url: str | None = Field(None, description="publisher's GET /updates, for relaying prices with a liquidation")
+    relay_after: float = Field(0.5, ge=0.0, description="seconds that prices may be too old before they are relayed")
     peer_timeout: _Seconds = Field(2.0, description="seconds until a request to maker or publisher counts as failed")
 
     margin_call_health: float = Field(1.25, gt=1.0, description="health below which an account gets a margin call")

@@ -14,6 +14,7 @@ from typing import Self
 from structlog.contextvars import bound_contextvars
 
 from keeper.chain import ChainPort, Decoder, Deployment, Ingestion, Store
+from keeper.chain.events import MarketUpdated
 from keeper.config import Config
 from keeper.errors import ChainError, ConfigError, EventError, ExecutionError, KeeperError, RevertError
 from keeper.execution import (
@@ -34,7 +35,7 @@ from keeper.execution.inventory import PURPOSE as INVENTORY
 from keeper.execution.prices import PURPOSE as PRICES
 from keeper.liquidation import Costs, Planner
 from keeper.logs import get_logger
-from keeper.monitoring import Assessment, Assessor, Finding, MarginCallStore, Tier, find, update_calls
+from keeper.monitoring import Assessment, Assessor, Finding, Freshness, MarginCallStore, Tier, find, update_calls
 from keeper.portfolio import Follower, Progress, Reconciler
 
 __all__ = ["Engine", "follower_of"]
@@ -67,12 +68,13 @@ class Engine(AbstractContextManager["Engine"]):
         self._follower = follower_of(port, deployment, self._store)
         self._reconciler = Reconciler(port, deployment)
         self._assessor = Assessor()
+        self._freshness = Freshness()
         self._call_store = MarginCallStore(self._store.connection)
         self._calls = self._call_store.open_calls()
         policy = FeePolicy.of_gwei(config.max_fee_gwei, config.priority_fee_gwei, config.fee_bump, config.bump_after)
         self._manager = TransactionManager(port, signer, Journal(self._store.connection), policy, deployment.chain_id)
         self._confirmation = Confirmation(port, deployment, signer.address, config.account, config.gas_limit)
-        self._relay = PriceRelay(deployment, config.updates_url, config.peer_timeout)
+        self._relay = PriceRelay(deployment, config.updates_url, config.peer_timeout, config.relay_after)
         rules = InventoryRules(config.inventory_tolerance, config.inventory_spread, config.peer_timeout, config.retry_after)
         self._inventory = Inventory(deployment, signer, config.account, config.maker_url, rules)
         self._costs = Costs(config.unwind_rate, config.gas_cost, config.minimum_profit)
@@ -160,6 +162,9 @@ class Engine(AbstractContextManager["Engine"]):
                 reopened = self._manager.roll_back(progress.rolled_back_to)
                 log.warning("reorganisation", common_ancestor=progress.rolled_back_to, transactions_reopened=len(reopened))
             latest = progress
+            self._freshness.observe(progress.block)
+            if any(isinstance(event, MarketUpdated) for event in progress.events):
+                self._relay.updated()
             if progress.caught_up:
                 break
         if latest is not None:
@@ -247,6 +252,11 @@ class Engine(AbstractContextManager["Engine"]):
     def _handle(self, assessment: Assessment, planner: Planner, finding: Finding) -> bool:
         """True where a transaction was sent."""
         begun = time.perf_counter()
+        if not self._prices_last(assessment, finding):
+            self._hold(finding.account)
+            self._relay.wanted()
+            log.debug("prices_too_old", account=finding.account)
+            return False
         plan = planner.plan(finding, self._confirmation.discount_of(finding, assessment.rules))
         planned = time.perf_counter()
         if plan is None:
@@ -275,6 +285,15 @@ class Engine(AbstractContextManager["Engine"]):
             submit_ms=_milliseconds(confirmed, time.perf_counter()),
         )
         return True
+
+    def _prices_last(self, assessment: Assessment, finding: Finding) -> bool:
+        """False where the contract would refuse the prices by the time of inclusion: several transactions take several
+        blocks. What follows a relay of our own finds newer ones."""
+        if self._manager.open_with(PRICES):
+            return True
+        head = self._port.head()
+        self._freshness.observe(head)
+        return self._freshness.lasts(assessment.state, (finding.account, self._account), head, assessment.rules.max_action_age)
 
     def _hold(self, account: int) -> None:
         self._held[account] = time.monotonic() + self._config.retry_after

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 from keeper.chain import Deployment
@@ -15,19 +16,27 @@ PURPOSE = "prices"
 
 
 class PriceRelay:
-    """url None: nothing is ever relayed."""
+    """url None: nothing is ever relayed. patience: seconds that prices may be too old before they are relayed: usually the
+    publisher submits them itself, and one of two submissions of the same prices fails."""
 
-    def __init__(self, deployment: Deployment, url: str | None, timeout: float) -> None:
+    def __init__(self, deployment: Deployment, url: str | None, timeout: float, patience: float) -> None:
         self._door = deployment.contract("PriceDoor")
         self._url = url
         self._timeout = timeout
+        self._patience = patience
+        self._wanted_since: float | None = None
         self._inquiry: Inquiry[tuple[SignedUpdate, ...]] = Inquiry("prices")
 
     def wanted(self) -> None:
-        """Prices are too old: ask the publisher, unless it is being asked."""
-        url, timeout = self._url, self._timeout
-        if url is not None and self._inquiry.idle:
+        """Prices are too old: ask the publisher once patience is over, unless it is being asked."""
+        url, timeout, now = self._url, self._timeout, time.monotonic()
+        self._wanted_since = self._wanted_since or now
+        if url is not None and self._inquiry.idle and now - self._wanted_since >= self._patience:
             self._inquiry.ask(lambda: fetch_updates(url, timeout))
+
+    def updated(self) -> None:
+        """New prices came: whatever was wanted is judged anew."""
+        self._wanted_since = None
 
     def call(self, spots: Mapping[int, Spot]) -> Call | None:
         """The submission of what the publisher answered, as far as it is newer than `spots`; None where there is none.

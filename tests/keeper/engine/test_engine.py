@@ -49,6 +49,7 @@ SCALARS = {
     "DEBT_CAP": 100 * WAD,
     "SMALL_REWARD": 5 * WAD,
     "LIQUIDATION_FEE": WAD // 20,
+    "MAX_ACTION_AGE": 5,
     "CLOCK_EXPIRY": 1800,
     "DUTCH_DURATION": 900,
 }
@@ -202,6 +203,19 @@ def test_an_account_that_fails_does_not_hold_up_the_others(chain: Twin, path: Pa
         engine.step()
         assert 4 in chain.targets()
         assert [entry["account"] for entry in logs if entry["event"] == "account_failed"] == [2]
+
+
+def test_nothing_is_sent_on_prices_that_will_be_too_old(chain: Twin, path: Path) -> None:
+    """Blocks are a second apart: a price five seconds old now is refused in the next block."""
+    with running(chain, path) as engine:
+        chain.price(960)
+        for _ in range(5):
+            chain.mine()
+        engine.step()
+        assert chain.sent == []
+        chain.price(960)
+        engine.step()
+        assert chain.targets() == [2]
 
 
 def test_the_most_urgent_come_first_where_a_round_is_full(chain: Twin, path: Path) -> None:

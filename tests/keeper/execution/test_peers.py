@@ -163,7 +163,7 @@ def update(underlying: int, timestamp: int) -> dict[str, Any]:
 
 def test_only_newer_prices_are_relayed(peer: Peer) -> None:
     peer.content = json.dumps([update(0, 100), update(1, 100)])
-    relay = PriceRelay(SYSTEM, peer.url, 2.0)
+    relay = PriceRelay(SYSTEM, peer.url, 2.0, patience=0.0)
     spots = {0: Spot(100, 1, 1, 1), 1: Spot(90, 1, 1, 1)}
     assert relay.call(spots) is None
     assert peer.asked == [], "nothing is asked before it is wanted"
@@ -184,7 +184,7 @@ def test_only_newer_prices_are_relayed(peer: Peer) -> None:
 
 def test_a_publisher_that_hangs_or_errs_holds_nobody_up(peer: Peer) -> None:
     peer.status, peer.content = 500, "oops"
-    relay = PriceRelay(SYSTEM, peer.url, 0.5)
+    relay = PriceRelay(SYSTEM, peer.url, 0.5, patience=0.0)
     relay.wanted()
     reason = None
     for _ in range(200):
@@ -199,3 +199,21 @@ def test_a_publisher_that_hangs_or_errs_holds_nobody_up(peer: Peer) -> None:
     relay.close()
     assert reason is not None
     assert "no usable updates" in reason
+
+
+def test_a_publisher_that_submits_itself_is_given_time(peer: Peer) -> None:
+    relay = PriceRelay(SYSTEM, peer.url, 2.0, patience=0.05)
+    for _ in range(20):
+        relay.wanted()
+        time.sleep(0.01)
+        relay.updated()
+    assert peer.asked == []
+    relay.wanted()
+    time.sleep(0.06)
+    relay.wanted()
+    for _ in range(200):
+        if peer.asked:
+            break
+        time.sleep(0.01)
+    relay.close()
+    assert len(peer.asked) == 1
