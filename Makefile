@@ -18,7 +18,7 @@ PY := .venv/bin/python
 STAGE := @toolchain/stage
 UV := .toolchain/uv/bin/uv
 
-.PHONY: help setup demo test compile lint pytest forge-test fuzz invariants gas lock clean
+.PHONY: help setup demo local test compile lint pytest forge-test fuzz invariants gas lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ setup: ## install everything below this directory; seconds when nothing changed
 
 demo: setup ## the whole story on a local Anvil: deposits, a scripted fall, liquidations, the report
 	@$(PY) -m scripts.demo
+
+local: setup compile ## a seeded venue on a local Anvil that stands still until Ctrl-C: something to try calls and bots on
+	@$(PY) -m scripts.local_chain
 
 test: setup compile lint forge-test pytest ## every check: lint, forge, then contracts, keeper and parity on a real Anvil
 
