@@ -1,0 +1,214 @@
+"""The book in the order that the reduction wants, made once per book.
+
+Accounts of one signature (mode, and per underlying the number of positions) stand together, those that begin with the
+same instrument next to each other. Inside a signature no loop changes its length, so that no branch is mispredicted, and
+rows of the grid are found in the nearest cache more often.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.errors import MarketError
+from keeper.kernels.memory import line_aligned
+from keeper.margin import Book
+from keeper.margin.book import sum_by
+from keeper.model import CorrelationGroup, MarginMode
+
+__all__ = ["CHUNK", "AccountLayout", "SegmentLayout"]
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+CHUNK = 64
+"""Accounts per unit of work; the units are shuffled over the threads, so that each gets its share of long accounts."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLayout:
+    """A accounts in Q signatures of Z segments in all, P positions, C chunks, K tokens.
+
+    row [A]: the account's row in the book; first [A + 1] position; instrument [P] (uint16 where it fits); opens [P]: 1
+    where another expiry than the previous position's begins, in a segment's first position 1 unless it is undated; size [P];
+    contracts [G]: sum of |size| of each segment; funds [A]: cash - cost of all positions; collateral [A, K].
+    signature_start [Q + 1] into: length, underlying (row in the market), group (-1: none), closes (1: last of its group) [Z].
+    portfolio, joins [Q]: 1 where the accounts are margined by stress, and where some hold collateral.
+    chunk_signature, chunk_start, chunk_count, chunk_segment (the first of `contracts`) [C].
+    """
+
+    row: Indices
+    first: Indices
+    instrument: NDArray[np.unsignedinteger[Any]]
+    opens: NDArray[np.uint8]
+    size: Floats
+    contracts: Floats
+    funds: Floats
+    collateral: Floats
+    signature_start: Indices
+    length: Indices
+    underlying: Indices
+    group: Indices
+    closes: Indices
+    portfolio: Indices
+    joins: Indices
+    chunk_signature: Indices
+    chunk_start: Indices
+    chunk_count: Indices
+    chunk_segment: Indices
+
+    @classmethod
+    def of(cls, book: Book, underlyings: tuple[int, ...], groups: tuple[CorrelationGroup, ...], seed: int = 7) -> AccountLayout:
+        """underlyings: those of the market, ascending. Raises MarketError for collateral that joins one not among them."""
+        A, P = book.accounts, book.positions
+        segment_row = _market_rows(book, underlyings)
+        group_of = np.full(len(underlyings), -1, dtype=np.int64)
+        for number, group in enumerate(groups):
+            group_of[[u for u, index in enumerate(underlyings) if index in group.members]] = number
+        # Segments of one group one after the other; those without a group first.
+        order = np.lexsort((segment_row, group_of[segment_row], book.segment_account))
+        lengths = np.diff(book.segment_start)[order]
+        owner, under = book.segment_account[order], segment_row[order]
+        per_account = np.bincount(owner, minlength=A)
+        first_segment = np.concatenate([[0], np.cumsum(per_account)])
+
+        most = int(per_account.max(initial=0))
+        column = np.arange(len(order)) - first_segment[owner]
+        described = np.full((A, 2 * most + 3), -1, dtype=np.int64)
+        described[:, 0] = book.mode == MarginMode.PORTFOLIO
+        described[:, 1] = (book.collateral > 0.0).any(axis=1)
+        described[:, 2] = per_account
+        described[owner, 3 + 2 * column] = under
+        described[owner, 4 + 2 * column] = lengths
+        starts = book.segment_start[:-1][order]
+        begins = np.full(A, -1, dtype=np.int64)
+        filled = np.flatnonzero(lengths > 0)[::-1]
+        begins[owner[filled]] = book.instrument[starts[filled]]
+        accounts = np.lexsort((begins, *described.T[::-1]))
+        described = described[accounts]
+        new = np.ones(A, dtype=np.bool_)
+        new[1:] = (described[1:] != described[:-1]).any(axis=1)
+        signature_first = np.flatnonzero(new)
+        Q = len(signature_first)
+
+        counts = per_account[accounts[signature_first]]
+        signature_start = np.concatenate([[0], np.cumsum(counts)])
+        which = np.repeat(signature_first, counts)
+        place = np.arange(signature_start[-1]) - np.repeat(signature_start[:-1], counts)
+        under_z, length_z = described[which, 3 + 2 * place], described[which, 4 + 2 * place]
+        group_z = group_of[under_z] if len(group_of) else under_z
+        closes = np.ones(len(which), dtype=np.int64)
+        same_signature = np.append(which[1:] == which[:-1], False)
+        same_group = np.append(group_z[1:] == group_z[:-1], False)
+        closes[same_signature & same_group & (group_z >= 0)] = 0
+
+        total = np.zeros(A, dtype=np.int64)
+        np.add.at(total, owner, lengths)
+        first = np.concatenate([[0], np.cumsum(total[accounts])])
+        # Positions: account by account, its segments in the order above.
+        by_account = _expand(first_segment[:-1][accounts], per_account[accounts])
+        positions = _expand(starts[by_account], lengths[by_account])
+        instrument = book.instrument[positions]
+        opens = np.zeros(P, dtype=np.uint8)
+        if P:
+            opens[1:] = book.bucket[positions][1:] != book.bucket[positions][:-1]
+            begin = np.cumsum(lengths[by_account]) - lengths[by_account]
+            begin = begin[lengths[by_account] > 0]
+            opens[begin] = book.table.expiry[instrument[begin]] != 0
+        cost = sum_by(book.position_account, book.cost, A)
+
+        sizes = np.diff(np.append(signature_first, A))
+        pieces = -(-sizes // CHUNK)
+        chunk_signature = np.repeat(np.arange(Q), pieces)
+        inside = np.arange(len(chunk_signature)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+        chunk_start = signature_first[chunk_signature] + inside * CHUNK
+        chunk_count = np.minimum(CHUNK, signature_first[chunk_signature] + sizes[chunk_signature] - chunk_start)
+        shuffled = np.random.default_rng(seed).permutation(len(chunk_signature))
+        size = line_aligned(P)
+        size[:] = book.size[positions]
+        run = np.repeat(np.arange(len(by_account)), lengths[by_account])
+        contracts = sum_by(run, np.abs(size), len(by_account))
+        segments_before = np.cumsum(per_account[accounts]) - per_account[accounts]
+        return cls(
+            row=accounts,
+            first=first,
+            instrument=np.ascontiguousarray(instrument),
+            opens=opens,
+            size=size,
+            contracts=contracts,
+            funds=book.cash[accounts] - cost[accounts],
+            collateral=np.ascontiguousarray(book.collateral[accounts]),
+            signature_start=signature_start,
+            length=length_z,
+            underlying=under_z,
+            group=group_z,
+            closes=closes,
+            portfolio=described[signature_first, 0] if A else np.zeros(0, dtype=np.int64),
+            joins=described[signature_first, 1] if A else np.zeros(0, dtype=np.int64),
+            chunk_signature=chunk_signature[shuffled],
+            chunk_start=chunk_start[shuffled],
+            chunk_count=chunk_count[shuffled],
+            chunk_segment=segments_before[chunk_start[shuffled]],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentLayout:
+    """The same for single segments, where only the stress losses are wanted: sorted by length, underlying and first
+    instrument. segment [G]: number in the book; instrument, size [P]; chunk_position, chunk_length, chunk_segment,
+    chunk_count [C]: first position, positions per segment, first segment and number of segments of each chunk."""
+
+    segment: Indices
+    instrument: NDArray[np.unsignedinteger[Any]]
+    size: Floats
+    chunk_position: Indices
+    chunk_length: Indices
+    chunk_segment: Indices
+    chunk_count: Indices
+
+    @classmethod
+    def of(cls, book: Book, seed: int = 7) -> SegmentLayout:
+        lengths = np.diff(book.segment_start)
+        begins = np.full(book.segments, -1, dtype=np.int64)
+        begins[lengths > 0] = book.instrument[book.segment_start[:-1][lengths > 0]]
+        order = np.lexsort((begins, book.segment_underlying, lengths))
+        lengths = lengths[order]
+        positions = _expand(book.segment_start[:-1][order], lengths)
+        position = np.concatenate([[0], np.cumsum(lengths)])
+        opens = np.flatnonzero(np.diff(lengths, prepend=-1))
+        sizes = np.diff(np.append(opens, len(order)))
+        pieces = -(-sizes // (2 * CHUNK))
+        inside = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+        chunk_segment = np.repeat(opens, pieces) + inside * 2 * CHUNK
+        chunk_count = np.minimum(2 * CHUNK, np.repeat(opens + sizes, pieces) - chunk_segment)
+        shuffled = np.random.default_rng(seed).permutation(len(chunk_segment))
+        chunk_segment, chunk_count = chunk_segment[shuffled], chunk_count[shuffled]
+        size = line_aligned(book.positions)
+        size[:] = book.size[positions]
+        return cls(
+            segment=order,
+            instrument=np.ascontiguousarray(book.instrument[positions]),
+            size=size,
+            chunk_position=position[chunk_segment],
+            chunk_length=lengths[chunk_segment],
+            chunk_segment=chunk_segment,
+            chunk_count=chunk_count,
+        )
+
+
+def _market_rows(book: Book, underlyings: tuple[int, ...]) -> Indices:
+    known = np.array(underlyings, dtype=np.int64)
+    wanted = book.segment_underlying.astype(np.int64)
+    unknown = np.setdiff1d(wanted, known)
+    if unknown.size:
+        raise MarketError(f"expected collateral that joins one of the underlyings {list(underlyings)}, got {unknown[0]}")
+    return np.searchsorted(known, wanted)
+
+
+def _expand(starts: Indices, counts: Indices) -> Indices:
+    """start, start + 1, .. of each run, one after the other."""
+    ends = np.cumsum(counts)
+    return np.repeat(starts - (ends - counts), counts) + np.arange(ends[-1] if len(ends) else 0)

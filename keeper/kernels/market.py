@@ -1,0 +1,152 @@
+"""The market as the few hundred numbers that kernels read: spots, forwards, rates and slices, in fixed places.
+
+`Market` is for people and checks; a tick that only moves numbers can build a `MarketVector` directly, or from the last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.errors import MarketError
+from keeper.model import SECONDS_PER_YEAR, Kind, Market, Parameters
+from keeper.pricing import InstrumentTable, scenario_shocks, tenor_scale
+
+__all__ = ["MarketPlan", "MarketVector"]
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+SLICE = ("a", "b", "rho", "m", "sigma", "ref_forward", "ref_tau")
+
+
+@dataclass(frozen=True, slots=True)
+class MarketVector:
+    """One tick for U underlyings (ascending) and E dated slots (ascending by underlying and expiry), float64 USD.
+
+    time: unix seconds; spot, mark, confidence, spot_scale [U]; forward [E]: at or after expiry the settlement price, or
+    the running average; rate [E] per year; svi [E, 7]: a, b, rho, m, sigma, ref_forward, ref_tau, NaN without a slice;
+    token_price [K], in the order of the parameters' collateral, NaN where the market quotes none.
+    """
+
+    time: int
+    spot: Floats
+    mark: Floats
+    confidence: Floats
+    spot_scale: Floats
+    forward: Floats
+    rate: Floats
+    svi: Floats
+    token_price: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class MarketPlan:
+    """Where an instrument table finds its numbers: slots are the U perps, then the E dated (underlying, expiry).
+
+    underlyings [U]; dated: E keys; slot [I] of each instrument; slot_underlying [U + E] row; expiry [U + E], 0 for perps;
+    needs_slice [U + E]: there are options in the slot; tokens: names of the collateral.
+    """
+
+    underlyings: tuple[int, ...]
+    dated: tuple[tuple[int, int], ...]
+    slot: Indices
+    slot_underlying: Indices
+    expiry: Indices
+    needs_slice: NDArray[np.bool_]
+    tokens: tuple[str, ...]
+
+    @classmethod
+    def of(cls, table: InstrumentTable, underlyings: tuple[int, ...], tokens: tuple[str, ...]) -> MarketPlan:
+        """underlyings: those of the market, ascending. Raises MarketError where an instrument is on another."""
+        row = {index: u for u, index in enumerate(underlyings)}
+        unknown = sorted(set(table.underlying.tolist()) - set(underlyings))
+        if unknown:
+            raise MarketError(f"expected instruments on the underlyings {list(underlyings)}, got underlying {unknown[0]}")
+        keys = list(zip(table.underlying.tolist(), table.expiry.tolist(), strict=True))
+        dated = tuple(sorted({key for key in keys if key[1]}))
+        place = {(index, 0): u for index, u in row.items()} | {key: len(row) + e for e, key in enumerate(dated)}
+        slot = np.array([place[key] for key in keys], dtype=np.int64)
+        needs = np.zeros(len(place), dtype=np.bool_)
+        needs[slot[table.kind >= Kind.CALL]] = True
+        return cls(
+            underlyings,
+            dated,
+            slot,
+            slot_underlying=np.array([*range(len(row)), *(row[u] for u, _ in dated)], dtype=np.int64),
+            expiry=np.array([0] * len(row) + [e for _, e in dated], dtype=np.int64),
+            needs_slice=needs,
+            tokens=tokens,
+        )
+
+    def read(self, market: Market) -> MarketVector:
+        """Raises MarketError where the market lacks an underlying, an expiry or, for options that have not expired, the
+        slice."""
+        if tuple(market.underlyings) != self.underlyings:
+            raise MarketError(f"expected the underlyings {list(self.underlyings)}, got {list(market.underlyings)}")
+        quotes = tuple(market.underlyings.values())
+        quoted = {(index, e.expiry): e for index, u in market.underlyings.items() for e in u.expiries}
+        forward, rate, slices = np.empty(len(self.dated)), np.empty(len(self.dated)), np.full((len(self.dated), len(SLICE)), np.nan)
+        for position, key in enumerate(self.dated):
+            if key not in quoted:
+                known = [e for u, e in quoted if u == key[0]]
+                raise MarketError(f"underlying {key[0]}: expected a forward for expiry {key[1]}, the market quotes {known}")
+            e = quoted[key]
+            forward[position] = e.forward if e.expiry > market.time else e.settlement or e.forward
+            rate[position] = e.rate
+            if e.svi is not None:
+                slices[position] = [getattr(e.svi, name) for name in SLICE]
+            elif e.expiry > market.time and self.needs_slice[len(self.underlyings) + position]:
+                raise MarketError(f"underlying {key[0]}: expected an SVI slice for expiry {key[1]}, it is quoted without")
+        return MarketVector(
+            time=market.time,
+            spot=np.array([u.spot for u in quotes], dtype=np.float64),
+            mark=np.array([u.mark for u in quotes], dtype=np.float64),
+            confidence=np.array([u.confidence for u in quotes], dtype=np.float64),
+            spot_scale=np.array([u.spot_scale for u in quotes], dtype=np.float64),
+            forward=forward,
+            rate=rate,
+            svi=slices,
+            token_price=np.array([market.token_prices.get(token, np.nan) for token in self.tokens], dtype=np.float64),
+        )
+
+    def slots(self, vector: MarketVector, parameters: Parameters) -> Floats:
+        """[U + E, 16], one line pair per slot, what an instrument of the slot is priced from: forward, tau, sqrt(tau),
+        discount, rate, spot, 1 + up range x h(T), 1 - down range x h(T), live, slice (7)."""
+        U = len(self.underlyings)
+        table = np.zeros((len(self.expiry), 16))
+        seconds = np.maximum(self.expiry - vector.time, 0)
+        seconds[:U] = 0
+        tau = seconds / SECONDS_PER_YEAR
+        band = parameters.max_basis
+        table[:U, 0] = np.minimum(np.maximum(vector.mark, vector.spot * (1.0 - band)), vector.spot * (1.0 + band))
+        table[U:, 0] = vector.forward
+        table[U:, 4] = vector.rate
+        table[:, 1] = tau
+        table[:, 2] = np.sqrt(tau)
+        table[:, 3] = np.exp(-table[:, 4] * tau)
+        table[:, 5] = vector.spot[self.slot_underlying]
+        scale = tenor_scale(seconds, parameters)
+        table[:, 6] = 1.0 + parameters.vol_range_up * scale
+        table[:, 7] = 1.0 - parameters.vol_range_down * scale
+        table[:, 8] = seconds > 0
+        table[:U, 8] = 1.0
+        table[U:, 9:] = np.where(np.isfinite(vector.svi), vector.svi, 1.0)
+        return table
+
+    def scenarios(self, vector: MarketVector, parameters: Parameters) -> Floats:
+        """[U, 3, 40] relative shock, ln(1 + shock), weight; then the three vol directions' masks follow as [3, 40]."""
+        shocks = scenario_shocks(vector.spot_scale, parameters)
+        S, U = len(shocks.weight), len(self.underlyings)
+        table = np.zeros((3 * U + 3, 40))
+        for u in range(U):
+            table[3 * u, :S] = shocks.spot[u]
+            table[3 * u + 1, :S] = np.log1p(shocks.spot[u])
+            table[3 * u + 2, :S] = shocks.weight
+        table[3 * U, :] = 1.0
+        for direction in (1, 2):
+            table[3 * U, :S][shocks.vol == direction] = 0.0
+            table[3 * U + direction, :S][shocks.vol == direction] = 1.0
+        return table

@@ -1,0 +1,273 @@
+"""A book laid out for the kernels: one call per tick gives the figures of all its accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from keeper.errors import BookError, MarketError
+from keeper.kernels.layout import AccountLayout, SegmentLayout
+from keeper.kernels.market import MarketPlan, MarketVector
+from keeper.kernels.memory import line_aligned
+from keeper.kernels.pricing import COLUMNS, OUTPUTS, price_slots
+from keeper.kernels.reduction import AUXILIARY, FIGURES, fill_auxiliary, fill_short_margin, margin_accounts, stress_losses
+from keeper.margin import Book
+from keeper.model import CorrelationGroup, Kind, Market, Parameters
+from keeper.pricing import InstrumentTable, PricedTable, Quotes, scenario_shocks, shocked_vol
+
+__all__ = ["AccountFigures", "PreparedBook", "PreparedTable"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFigures:
+    """USD per account of the book, all [A], as in keeper.margin.MarginResult; views of one table, a line per account."""
+
+    initial: Floats
+    maintenance: Floats
+    equity: Floats
+    margin_equity_initial: Floats
+    margin_equity_maintenance: Floats
+    long_options: Floats
+    gross_notional: Floats
+    health: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class OtherModes:
+    """What the rules of the other modes ask of each account, all [A] USD: stress_requirement: R, as PORTFOLIO initial
+    margin; standard_initial, standard_maintenance: CROSS and ISOLATED; long_options: marks that support nothing there."""
+
+    stress_requirement: Floats
+    standard_initial: Floats
+    standard_maintenance: Floats
+    long_options: Floats
+
+
+class PreparedTable:
+    """An instrument table ready to be priced: Greeks [8, I] and the grid [I, 40], once per tick.
+
+    underlyings: those of the markets to come, ascending. threads: how many price and reduce, numba's number by default.
+    Raises MarketError for an instrument on another underlying.
+    """
+
+    def __init__(self, table: InstrumentTable, parameters: Parameters, underlyings: tuple[int, ...], threads: int | None = None) -> None:
+        self.table, self.parameters = table, parameters
+        self.threads = numba.get_num_threads() if threads is None else threads
+        self.plan = MarketPlan.of(table, underlyings, tuple(c.token for c in parameters.collateral))
+        count = len(table)
+        self.width = max(8, -(-count // 8) * 8)
+        self._slot = np.zeros(self.width, dtype=np.int64)
+        self._slot[:count] = self.plan.slot
+        self._strike, self._sign = line_aligned(self.width), line_aligned(self.width)
+        self._strike[:] = 1.0
+        options = np.flatnonzero(table.is_option)
+        self._strike[options] = table.strike[options]
+        self._sign[options] = np.where(table.kind[options] == Kind.CALL, 1.0, -1.0)
+        self._work, self.outputs = line_aligned(16 * self.width), line_aligned(OUTPUTS * self.width)
+        self._grid = line_aligned(self.width * COLUMNS)
+        self._limits = np.array([parameters.vol_floor_up, parameters.vol_floor_down, parameters.svi_clamp])
+        self._scenarios, self._scale = np.zeros((0, COLUMNS)), np.zeros(0)
+        self.slots = np.zeros((0, 16))
+
+    @property
+    def grid(self) -> Floats:
+        """[I, 40] weighted P&L, zero from S on; overwritten by the next `price`."""
+        return self._grid.reshape(self.width, COLUMNS)[: len(self.table)]
+
+    @property
+    def flat_grid(self) -> Floats:
+        return self._grid
+
+    def vector(self, market: Market | MarketVector) -> MarketVector:
+        return market if isinstance(market, MarketVector) else self.plan.read(market)
+
+    def price(self, vector: MarketVector) -> Floats:
+        """Prices everything; returns the slots [U + E, 16] that it was priced from. ParameterError where a shock x
+        spot_scale reaches -100 %."""
+        self.slots = slots = self.plan.slots(vector, self.parameters)
+        if not np.array_equal(self._scale, vector.spot_scale):
+            self._scenarios, self._scale = self.plan.scenarios(vector, self.parameters), vector.spot_scale.copy()
+        price_slots(
+            self._slot, self._strike, self._sign, slots.reshape(-1), self.plan.slot_underlying, self._scenarios.reshape(-1),
+            len(self.plan.underlyings), self._limits, self._work, self.outputs, self._grid, self.width, self.threads,
+        )  # fmt: skip
+        return slots
+
+    @property
+    def scenarios(self) -> Floats:
+        """[3 U + 3, 40] as `MarketPlan.scenarios`, of the last tick."""
+        return self._scenarios
+
+    def priced_table(self, vector: MarketVector) -> PricedTable:
+        """The last tick, priced in this market, as the reference's type, in arrays of its own."""
+        plan, table, count, slots = self.plan, self.table, len(self.table), self.slots
+        at = slots[plan.slot]
+        seconds = np.maximum(plan.expiry - vector.time, 0)[plan.slot] * (plan.expiry[plan.slot] > 0)
+        live = at[:, 8] > 0.0
+        vol = np.zeros(count)
+        options = table.is_option & live
+        a, b, skew, m, sigma, reference, tau = at[options, 9:].T
+        limit = self.parameters.svi_clamp * np.sqrt(a + b * sigma)
+        k = np.clip(np.log(table.strike[options] / reference), -limit, limit) - m
+        vol[options] = np.sqrt(np.maximum(a + b * (skew * k + np.sqrt(k * k + sigma * sigma)), 0.0) / tau)
+        quotes = Quotes(
+            underlyings=np.array(plan.underlyings, dtype=np.int64),
+            spot=vector.spot,
+            mark=slots[: len(plan.underlyings), 0].copy(),
+            confidence=vector.confidence,
+            spot_scale=vector.spot_scale,
+            underlying_row=plan.slot_underlying[plan.slot],
+            seconds=seconds,
+            tau=at[:, 1].copy(),
+            live=live,
+            forward=at[:, 0].copy(),
+            rate=at[:, 4].copy(),
+            vol=vol,
+        )
+        move = np.where(options[:, None], shocked_vol(vol, seconds, self.parameters) - vol[:, None], 0.0)
+        outputs = self.outputs.reshape(OUTPUTS, self.width)[:, :count].copy()
+        grid = line_aligned(count, COLUMNS)
+        grid[:] = self.grid
+        shocks = scenario_shocks(vector.spot_scale, self.parameters)
+        value, delta, gamma, vega, theta, rho, vanna, volga = outputs
+        return PricedTable(table, quotes, shocks, value, delta, gamma, vega, theta, rho, vanna, volga, vol_move=move, grid=grid)
+
+
+class PreparedBook:
+    """A book prepared for many ticks. groups: the market's; a market with other groups or underlyings needs another one.
+
+    Preparing sorts the positions, about as long as a hundred ticks; afterwards the book is not read again.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        parameters: Parameters,
+        underlyings: tuple[int, ...],
+        groups: tuple[CorrelationGroup, ...] = (),
+        threads: int | None = None,
+    ) -> None:
+        if book.tokens != parameters.collateral:
+            raise BookError(f"expected a book of the collateral {parameters.collateral}, got {book.tokens}")
+        self.book, self.parameters, self.groups = book, parameters, groups
+        self.table = PreparedTable(book.table, parameters, underlyings, threads)
+        self.layout = AccountLayout.of(book, underlyings, groups)
+        self._segments: SegmentLayout | None = None
+        p, U = parameters, len(underlyings)
+        self._figures = line_aligned(max(1, book.accounts), FIGURES)
+        self._others = np.zeros((1, FIGURES))
+        self._auxiliary = line_aligned(max(1, len(book.table)) * AUXILIARY)
+        self._steep = np.zeros(max(1, U), dtype=np.int64)
+        self._unsound = np.zeros(8 * self.threads, dtype=np.int64)
+        self._short_margin = np.zeros(2 * max(1, len(book.table)))
+        self._charges = np.array([p.rate_charge, p.roll_min, p.roll_slope, p.short_option_rate, p.gamma_tenor, p.gamma_step])
+        self._short_rates = np.array(
+            [p.short_option_initial, p.short_option_initial_min, p.short_option_maintenance, p.short_initial_over_maintenance]
+        )
+        self._rules = np.array(
+            [p.roll_min, p.delta_free, p.delta_slope, p.delta_cap, p.vega_rate, p.vega_free, p.spot_contingency, p.notional_floor,
+             p.maintenance_factor]
+        )  # fmt: skip
+        self._tiers = np.array(
+            [p.tier_1_limit, p.tier_2_limit, p.tier_1_initial, p.tier_2_initial, p.tier_3_initial, p.tier_1_maintenance,
+             p.tier_2_maintenance, p.tier_3_maintenance]
+        )  # fmt: skip
+        rows = {index: u for u, index in enumerate(underlyings)}
+        self._token_underlying = np.array([-1 if c.underlying is None else rows.get(c.underlying, U) for c in p.collateral], dtype=np.int64)
+        self._kept = np.array([[1.0 - c.haircut_initial, 1.0 - c.haircut_maintenance] for c in p.collateral]).reshape(-1, 2)
+        self._kind = book.table.kind.astype(np.int64)
+        self._held = (book.collateral > 0.0).any(axis=0)
+
+    @classmethod
+    def of(cls, book: Book, market: Market, parameters: Parameters, threads: int | None = None) -> PreparedBook:
+        """For markets of the underlyings and groups of this one."""
+        return cls(book, parameters, tuple(market.underlyings), market.groups, threads)
+
+    @property
+    def threads(self) -> int:
+        return self.table.threads
+
+    def stress_losses(self, market: Market | MarketVector) -> Floats:
+        """W [G] of every segment alone, in the order of `segment_order`: pricing and reduction, no charges and no groups,
+        no joined collateral. Overwritten by the next call."""
+        if self._segments is None:
+            self._segments = SegmentLayout.of(self.book)
+            self._losses = line_aligned(max(1, self.book.segments))
+        self.table.price(self.table.vector(market))
+        self.reduce()
+        return self._losses[: self.book.segments]
+
+    @property
+    def segment_order(self) -> NDArray[np.int64]:
+        """[G] the segments of the book in the order of `stress_losses`."""
+        return SegmentLayout.of(self.book).segment if self._segments is None else self._segments.segment
+
+    def reduce(self) -> None:
+        """The reduction of `stress_losses` alone, over the grid of the last tick."""
+        s = self._segments
+        if s is None:
+            raise BookError("expected a call of stress_losses first: it lays the segments out")
+        stress_losses(
+            self.table.flat_grid, s.instrument, s.size, s.chunk_position, s.chunk_length, s.chunk_segment, s.chunk_count,
+            len(self.parameters.scenarios), self._losses, self.threads,
+        )  # fmt: skip
+
+    def figures(self, market: Market | MarketVector) -> AccountFigures:
+        """Every account in its own mode; the arrays are overwritten by the next call.
+
+        Raises MarketError and ParameterError as keeper.margin.margin, BookError where a figure is not finite.
+        """
+        vector = self.table.vector(market)
+        slots = self.table.price(vector)
+        return self._evaluate(vector, slots, every_mode=False)
+
+    def side_by_side(self, market: Market | MarketVector) -> tuple[AccountFigures, OtherModes]:
+        """As `figures`, and what the rules of the other modes ask of every account."""
+        vector = self.table.vector(market)
+        if len(self._others) < self.book.accounts:
+            self._others = line_aligned(self.book.accounts, FIGURES)
+        slots = self.table.price(vector)
+        figures = self._evaluate(vector, slots, every_mode=True)
+        return figures, OtherModes(*(self._others[: self.book.accounts, k] for k in range(4)))
+
+    def _evaluate(self, vector: MarketVector, slots: Floats, *, every_mode: bool) -> AccountFigures:
+        t, y, p, U = self.table, self.layout, self.parameters, len(self.table.plan.underlyings)
+        seconds = np.maximum(t.plan.expiry - vector.time, 0)
+        seconds[:U] = 0
+        flat = slots.reshape(-1)
+        fill_auxiliary(
+            t.plan.slot, self._kind, flat, t.plan.slot_underlying, seconds, vector.spot_scale, self._charges, t.outputs, t.width,
+            self._auxiliary, self._steep,
+        )  # fmt: skip
+        fill_short_margin(t.plan.slot, self._kind, self.book.table.strike, flat, self._short_rates, t.outputs, self._short_margin)
+        near = ((self._kind >= Kind.CALL) & (seconds[t.plan.slot] <= p.gamma_tenor)).astype(np.uint8)
+        unit = np.ascontiguousarray(t.scenarios[: 3 * U : 3] * t.scenarios[2 : 3 * U : 3])
+        doubt = np.where(vector.confidence < p.confidence_threshold, 1.0 - vector.confidence, 0.0)
+        kappa = np.array([group.kappa for group in self.groups], dtype=np.float64)
+        margin_accounts(
+            t.flat_grid, self._auxiliary, t.outputs, self._short_margin, self._kind, near, unit.reshape(-1),
+            y.row, y.first, y.instrument, y.opens, y.size, y.contracts, y.funds, y.collateral,
+            y.signature_start, y.length, y.underlying, y.group, y.closes, y.portfolio, y.joins,
+            y.chunk_signature, y.chunk_start, y.chunk_count, y.chunk_segment,
+            vector.spot, slots[:U, 0].copy(), vector.spot * p.gamma_step * vector.spot_scale, self._steep, doubt, kappa,
+            self._prices(vector), self._token_underlying, self._kept[:, 0].copy(), self._kept[:, 1].copy(),
+            self._rules, self._tiers, len(p.scenarios), every_mode, self._figures, self._others, self._unsound, self.threads,
+        )  # fmt: skip
+        figures = self._figures[: self.book.accounts]
+        initial, maintenance, equity, at_initial, at_maintenance, paid, gross, health = (figures[:, k] for k in range(FIGURES))
+        if self._unsound.any():
+            self._unsound[:] = 0
+            wrong = int(np.argmin(np.isfinite(figures[:, :5]).all(axis=1)))
+            raise BookError(f"expected finite figures, account {self.book.account_id[wrong]} has {figures[wrong, :5]}")
+        return AccountFigures(initial, maintenance, equity, at_initial, at_maintenance, paid, gross, health)
+
+    def _prices(self, vector: MarketVector) -> Floats:
+        missing = np.flatnonzero(~np.isfinite(vector.token_price) & self._held)
+        if missing.size:
+            raise MarketError(f"expected a price of the collateral token {self.parameters.collateral[missing[0]].token}")
+        return np.where(np.isfinite(vector.token_price), vector.token_price, 0.0)
