@@ -12,9 +12,9 @@ from keeper.kernels.prepared import PreparedTable
 from keeper.model import VolDirection
 from keeper.pricing import black76, price_table, shocked_vol
 from tests.keeper.kernels.conftest import TABLES, make_market, make_table
-from tests.keeper.pricing.conftest import oracle, rows
+from tests.keeper.pricing.conftest import oracle
 
-__all__ = ["oracle", "rows"]
+__all__ = ["oracle"]
 
 PRICE_LIMIT = 2e-15
 GREEK_LIMIT = 5e-14
