@@ -83,6 +83,8 @@ class Engine(AbstractContextManager["Engine"]):
         self._seen_at = 0.0
         self._held: dict[int, float] = {}
         self._refused: set[int] = set()
+        # Liquidations go before inventory and checks: those wait for a round that had nothing to send.
+        self._acted = False
         self._tiers: dict[int, Tier] = {}
         self._next_decision = 0.0
         self._next_reconciliation = 0.0
@@ -141,8 +143,9 @@ class Engine(AbstractContextManager["Engine"]):
             self._next_decision = time.monotonic() + self._config.retry_after
             self._decide(new_block=progress is not None)
         self._submit_prices()
-        self._work_inventory()
-        self._reconcile()
+        if not self._acted:
+            self._work_inventory()
+            self._reconcile()
 
     # --- chain to state ---
 
@@ -189,7 +192,7 @@ class Engine(AbstractContextManager["Engine"]):
             log.debug("assessed", block=progress.block.number, milliseconds=round(1000 * (time.perf_counter() - started), 2))
         findings = find(self._assessment, exclude=frozenset({self._account}))
         self._report_tiers(findings)
-        self._act(self._assessment, findings)
+        self._acted = self._act(self._assessment, findings)
 
     def _raise_margin_calls(self, assessment: Assessment) -> None:
         config = self._config
@@ -218,19 +221,20 @@ class Engine(AbstractContextManager["Engine"]):
 
     # --- plans to transactions ---
 
-    def _act(self, assessment: Assessment, findings: list[Finding]) -> None:
+    def _act(self, assessment: Assessment, findings: list[Finding]) -> bool:
+        """True where something was sent."""
         busy = self._manager.busy_accounts
         now = time.monotonic()
         waiting = [f for f in findings if f.account not in busy and self._held.get(f.account, 0.0) <= now]
         if not waiting:
-            return
+            return False
         # Most urgent first, but what was refused before goes last: refusals must not use a round up.
         waiting.sort(key=lambda finding: finding.account in self._refused)
         try:
             planner = Planner(assessment, self._account, self._costs)
         except KeeperError as error:
             log.error("own_account_unusable", account=self._account, reason=str(error))  # noqa: TRY400
-            return
+            return False
         sent = 0
         for finding in waiting[: self._config.actions_per_round * _ATTEMPTS_PER_ACTION]:
             if sent >= self._config.actions_per_round:
@@ -248,6 +252,7 @@ class Engine(AbstractContextManager["Engine"]):
                 except Exception:
                     self._hold(finding.account)
                     log.exception("account_failed", account=finding.account)
+        return sent > 0
 
     def _handle(self, assessment: Assessment, planner: Planner, finding: Finding) -> bool:
         """True where a transaction was sent."""
@@ -268,7 +273,7 @@ class Engine(AbstractContextManager["Engine"]):
             self._hold(finding.account)
             if answer.refusal is Refusal.STALE:
                 self._relay.wanted()
-            log.info("refused", account=finding.account, plan=type(plan).__name__, why=answer.refusal.value, error=str(answer.error))
+            log.info("refused", account=finding.account, plan=repr(answer.plan), why=answer.refusal.value, error=str(answer.error))
             return False
         confirmed = time.perf_counter()
         correlation = f"{assessment.block.number}-{finding.account}"
@@ -360,8 +365,9 @@ class Engine(AbstractContextManager["Engine"]):
     def _reconcile(self) -> None:
         if self._progress is None or time.monotonic() < self._next_reconciliation:
             return
-        self._next_reconciliation = time.monotonic() + self._config.reconcile_every
         found = self._reconciler.compare(self._progress.state, self._progress.block)
+        pause = self._config.retry_after if self._reconciler.suspicious else self._config.reconcile_every
+        self._next_reconciliation = time.monotonic() + pause
         if found:
             log.error("state_differs_from_chain", differences=found[:20], count=len(found))
             self._follower.start_over()

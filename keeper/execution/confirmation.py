@@ -69,7 +69,7 @@ class Confirmation:
                 data = self._port.call(call.to, call.data, sender=self._sender, gas=gas or self._gas_limit)
                 if gas is None:
                     # An estimate costs the node ten calls. What was enough for as many legs is tried first from now on.
-                    gas = self._known_gas[shape] = min(self._gas_limit, 2 * self.gas_of(call))
+                    gas = self._known_gas[shape] = self.gas_of(call)
             except RevertError as error:
                 if gas is not None and not error.name:
                     del self._known_gas[shape]  # no reason given: out of gas, most likely
@@ -98,9 +98,9 @@ class Confirmation:
         return int(liquidator.decode("discountNow", data)) / WAD
 
     def gas_of(self, call: Call) -> int:
-        """A limit with room to spare: what follows in the same block may change the path. Raises RevertError."""
-        estimate = self._port.estimate_gas(call.to, call.data, self._sender)
-        return min(self._gas_limit, estimate * 13 // 10 + 50_000)
+        """A limit with room to spare: what is included before it makes the keeper's own book larger, and that costs gas to
+        margin. Raises RevertError."""
+        return min(self._gas_limit, 2 * self._port.estimate_gas(call.to, call.data, self._sender))
 
 
 _REFUSALS = {

@@ -16,6 +16,8 @@ from keeper.execution.signer import Signer
 __all__ = ["FeePolicy", "TransactionManager"]
 
 _GWEI = 10**9
+_RECEIPT_SECONDS = 3.0
+"""How long a receipt may be missing although its nonce is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +98,14 @@ class TransactionManager:
             if (ended := self._included(attempts)) is not None:
                 settled.append(ended)
                 continue
-            if self._port.transaction_count(self._signer.address) > nonce:
-                if (ended := self._included(attempts)) is not None:  # included between the two questions
-                    settled.append(ended)
-                    continue
+            newest = attempts[0]
+            waited = self._clock() - (newest.sent_at or newest.prepared_at)
+            # Nodes count a transaction a moment before they have its receipt: not every missing receipt is a loss.
+            if waited > _RECEIPT_SECONDS and self._port.transaction_count(self._signer.address) > nonce:
                 note = "its nonce was used by a transaction that the journal does not know"
                 settled += [self._journal.settle(entry, Status.DROPPED, self._clock(), note=note) for entry in attempts]
                 continue
-            newest = attempts[0]
-            if replace and self._clock() - (newest.sent_at or newest.prepared_at) > self._policy.bump_after:
+            if replace and waited > self._policy.bump_after:
                 self._replace(newest)
         return settled
 

@@ -27,17 +27,26 @@ def account_of_view(view: Sequence[Any], tokens: Mapping[int, str]) -> Account:
 
 
 class Reconciler:
-    """Compares the fold with Lens.accounts and RiskParameters.table, `batch` accounts at a time, round and round."""
+    """Compares the fold with Lens.accounts and RiskParameters.table, `batch` accounts at a time, round and round.
+
+    A difference counts once it was seen twice: nodes answer calls from a block that is being made before they announce it.
+    """
 
     def __init__(self, port: ChainPort, deployment: Deployment, batch: int = 200) -> None:
         self._port = port
         self._deployment = deployment
         self._batch = batch
         self._next = 0
+        self._suspected: frozenset[str] = frozenset()
+
+    @property
+    def suspicious(self) -> bool:
+        """True where the last comparison found something that the next must confirm: make it soon."""
+        return bool(self._suspected)
 
     def compare(self, state: State, block: Block) -> list[str] | None:
-        """Differences of the next batch as of `block`; None where the chain moved on while it was read: no statement.
-        Raises ChainError."""
+        """Differences of the next batch as of `block` that the comparison before found too; None where the chain moved on
+        while it was read: no statement. Raises ChainError."""
         last = max(state.accounts)
         first, until = self._next, min(last, self._next + self._batch - 1)
         lens, parameters = self._deployment.contract("Lens"), self._deployment.contract("RiskParameters")
@@ -45,9 +54,15 @@ class Reconciler:
         words = parameters.decode("table", self._port.call(parameters.address, parameters.encode("table")))
         if self._port.head().hash != block.hash:
             return None
-        self._next = 0 if until == last else until + 1
         tokens = {index: name for index, name in state.tokens.items() if index != SETTLEMENT_INDEX}
-        return differences(state, [account_of_view(view, tokens) for view in views]) + table_differences(state, words)
+        found = differences(state, [account_of_view(view, tokens) for view in views]) + table_differences(state, words)
+        confirmed = [difference for difference in found if difference in self._suspected]
+        if confirmed or not found:
+            self._suspected = frozenset()
+            self._next = 0 if until == last else until + 1
+        else:
+            self._suspected = frozenset(found)
+        return confirmed
 
 
 def differences(state: State, truth: Iterable[Account]) -> list[str]:

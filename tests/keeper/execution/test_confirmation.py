@@ -125,7 +125,7 @@ def test_gas_is_estimated_once_per_shape_and_again_where_it_was_too_little(monke
     assert isinstance(first, Confirmed)
     assert isinstance(second, Confirmed)
     assert len(estimates) == 1
-    assert first.gas == second.gas == 2 * (130_000 + 50_000)
+    assert first.gas == second.gas == 200_000
     answer = chain.call
     needed = 500_000
 

@@ -212,6 +212,8 @@ def test_a_nonce_used_by_a_stranger_is_given_up(world: World) -> None:
     stolen = stranger.chain.sent[0]
     world.chain.pending = [stolen]
     world.chain.mine()
+    assert world.manager.poll() == [], "the receipt may only be late"
+    world.clock.now += 4.0
     [entry] = world.manager.poll()
     assert entry.status is Status.DROPPED
     assert "does not know" in entry.note
