@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import requests
 from eth_abi import decode
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.crypto import keccak
-from web3 import Web3
+from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 from web3.exceptions import ContractLogicError
+from web3.types import RPCEndpoint
 
-__all__ = ["Chain", "TransactionFailedError"]
+__all__ = ["Chain", "TransactionFailedError", "http_provider"]
 
 GAS = 15_000_000  # per transaction; no entry point may need more
 DEPLOYMENT_GAS = 29_000_000
@@ -34,6 +35,18 @@ class TransactionFailedError(RuntimeError):
     """The node refused a transaction or it reverted; the message names call, sender and the contract's error with its numbers."""
 
 
+def http_provider(url: str, timeout: float, session: requests.Session | None = None) -> HTTPProvider:
+    """A provider that asks for the chain's id once; web3's validation asks before every call."""
+    return HTTPProvider(
+        url,
+        request_kwargs={"timeout": timeout},
+        session=session,
+        exception_retry_configuration=None,
+        cache_allowed_requests=True,
+        cacheable_requests={RPCEndpoint("eth_chainId")},
+    )
+
+
 class Chain:
     """One node. `send` and `deploy` wait for the receipt.
 
@@ -43,7 +56,7 @@ class Chain:
     def __init__(self, url: str) -> None:
         self.url = url
         self._session = requests.Session()
-        self.web3 = Web3(Web3.HTTPProvider(url, request_kwargs={"timeout": TIMEOUT_S}, session=self._session))
+        self.web3 = Web3(http_provider(url, TIMEOUT_S, self._session))
         self._errors: dict[str, tuple[str, list[str]]] = dict(_COMPILER_ERRORS)
 
     @property
@@ -68,6 +81,17 @@ class Chain:
         if "error" in answer:
             raise TransactionFailedError(f"{method}: {self._explain(answer['error'])}")
         return answer["result"]
+
+    def rpc_batch(self, requests: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """Results of several JSON-RPC requests sent as one, in their order; raises TransactionFailedError at the first error."""
+        if not requests:
+            return []
+        body = [{"jsonrpc": "2.0", "id": i, "method": method, "params": params} for i, (method, params) in enumerate(requests)]
+        answers = sorted(self._session.post(self.url, json=body, timeout=TIMEOUT_S).json(), key=lambda answer: answer["id"])
+        for (method, _), answer in zip(requests, answers, strict=True):
+            if "error" in answer:
+                raise TransactionFailedError(f"{method}: {self._explain(answer['error'])}")
+        return [answer["result"] for answer in answers]
 
     def send(self, call: ContractFunction, sender: str, *, gas: int = GAS) -> dict[str, Any]:
         """Sends a contract call from an unlocked account; its receipt (JSON as the node gives it)."""

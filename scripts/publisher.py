@@ -4,7 +4,8 @@
 
 Watches the market file (written atomically by whoever observes the market) and the chain's clock. A new market is signed with the
 timestamp of the latest block and submitted at once; an unchanged one again every `--heartbeat` seconds of chain time, so that prices
-stay fresh. Without new blocks nothing is due: everything decides by block time.
+stay fresh. A market whose "time" the chain has not reached waits for it. Without new blocks nothing is due: everything decides by block
+time.
 
 `GET /updates` on loopback lists the latest signed updates, so that anyone may relay them; `GET /health` says when the last was stored.
 
@@ -33,10 +34,11 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from hexbytes import HexBytes
 from requests.exceptions import RequestException
-from web3 import HTTPProvider, Web3
+from web3 import Web3
 from web3.exceptions import ContractLogicError, Web3Exception
 
 from scripts.anvil import private_key
+from scripts.chain import http_provider
 from scripts.deploy import DEPLOYMENT_FILE, Deployment
 from scripts.deployed import DeploymentError, contract, custom_error, read_deployment
 from scripts.market_feed import FeedError, MarketUpdate, market_updates, sign
@@ -47,6 +49,7 @@ __all__ = ["MarketFile", "Publisher", "SignedUpdate", "UpdateBoard", "main"]
 log = structlog.get_logger("publisher")
 
 _RECEIPT_TIMEOUT_S = 10.0
+_RPC_TIMEOUT_S = 10.0
 _RETRY_FIRST_S = 0.1
 _RETRY_LAST_S = 2.0
 _PRIORITY_FEE_WEI = 10**9
@@ -121,6 +124,9 @@ class Publisher:
         self._registry = contract(web3, deployment, "InstrumentRegistry")
         self._symbols = {id_: symbol for symbol, id_ in deployment.underlyings.items()}
         self._market_file = market_file
+        self._next: Mapping[str, Any] | None = None
+        self._market: Mapping[str, Any] | None = None
+        self._expiries: dict[int, set[int]] = {}
         self._signer_keys = tuple(signer_keys)
         self._payer = payer
         self._board = board
@@ -135,11 +141,16 @@ class Publisher:
 
         Raises FeedError for a market that cannot be signed, requests' and web3's exceptions for a node that does not answer.
         """
-        market, changed = self._market_file.read()
-        self._unpublished |= changed
+        shown, changed = self._market_file.read()
+        if changed:
+            self._next = shown
+        now = int(self._web3.eth.get_block("latest")["timestamp"])
+        # A market of a later time waits for the chain's clock; until then the one before it holds.
+        if self._next is not None and self._next.get("time", 0) <= now:
+            self._market, self._next, self._unpublished = self._next, None, True
+        market = self._market
         if market is None:
             return False
-        now = int(self._web3.eth.get_block("latest")["timestamp"])
         if now < self._signed_at:
             log.warning("chain went back", chain_time=now, signed_at=self._signed_at)
             self._signed_at = self._stored_at = 0
@@ -167,7 +178,10 @@ class Publisher:
 
     def _listed(self, update: MarketUpdate) -> MarketUpdate:
         """Without the expiries that are not listed: one of them would make the door refuse the whole update."""
-        listed = set(self._registry.functions.expiries(update.underlying).call())
+        listed = self._expiries.get(update.underlying, set())
+        if not all(quote.expiry in listed for quote in update.expiries):
+            listed = set(self._registry.functions.expiries(update.underlying).call())
+            self._expiries[update.underlying] = listed
         for quote in update.expiries:
             if quote.expiry not in listed and (update.underlying, quote.expiry) not in self._unlisted:
                 self._unlisted.add((update.underlying, quote.expiry))
@@ -292,7 +306,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--heartbeat", type=int, default=2, metavar="SECONDS", help="chain time after which an unchanged market is signed again"
     )
-    parser.add_argument("--poll", type=float, default=0.05, metavar="SECONDS", help="wall time between two looks at file and chain")
+    parser.add_argument("--poll", type=float, default=0.02, metavar="SECONDS", help="wall time between two looks at file and chain")
     parser.add_argument(
         "--signer-index",
         type=int,
@@ -329,7 +343,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
     board = UpdateBoard()
-    web3 = Web3(HTTPProvider(options.rpc, request_kwargs={"timeout": 10}, exception_retry_configuration=None))
+    web3 = Web3(http_provider(options.rpc, _RPC_TIMEOUT_S))
     publisher = Publisher(web3, deployment, MarketFile(options.market), signer_keys, payer, board, options.heartbeat)
     with _Server(("127.0.0.1", options.port), board) as server:
         thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)

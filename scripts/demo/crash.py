@@ -78,6 +78,8 @@ def crash(name: str, seed: int = SEED) -> Story:
         fund_usdc=float(round(FUND_SHARE * open_interest(traders, market_of(opening)))),
         keeper_usdc=20_000_000,
         maker_usdc=200_000_000,
+        seed=seed,
+        notes=NOTES,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from eth_abi import decode
@@ -12,31 +12,43 @@ from eth_utils.crypto import keccak
 from scripts.chain import Chain
 from scripts.deploy import Deployment
 
-__all__ = ["EventReader", "Record"]
+__all__ = ["EventDecoder", "EventReader", "Record"]
 
 Record = dict[str, Any]
 """{"block", "index", "transaction", "contract", "event", "args": {name: value}}; addresses and bytes as 0x text, integers as they are."""
 
 
-class EventReader:
-    """Reads the events of a deployment's contracts in block order."""
+TRANSFER = {
+    "type": "event",
+    "name": "Transfer",
+    "anonymous": False,
+    "inputs": [
+        {"name": "from", "type": "address", "indexed": True},
+        {"name": "to", "type": "address", "indexed": True},
+        {"name": "value", "type": "uint256", "indexed": False},
+    ],
+}
 
-    def __init__(self, chain: Chain, deployment: Deployment) -> None:
-        self._chain = chain
+
+class EventDecoder:
+    """Logs of a deployment's contracts and the transfers of its tokens as records. Takes what the node gives, asks for nothing."""
+
+    def __init__(self, deployment: Deployment) -> None:
         self._known: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
         for name, entry in deployment.contracts.items():
             for item in entry["abi"]:
                 if item["type"] == "event" and not item["anonymous"]:
-                    types = ",".join(collapse_if_tuple(argument) for argument in item["inputs"])
-                    topic = "0x" + keccak(text=f"{item['name']}({types})").hex()
-                    self._known[entry["address"].lower(), topic] = (name, item)
+                    self._known[entry["address"].lower(), _topic(item)] = (name, item)
+        for symbol, token in deployment.tokens.items():
+            self._known[token["address"].lower(), _topic(TRANSFER)] = (symbol, TRANSFER)
 
-    def read(self, first: int, last: int) -> list[Record]:
-        """Events of blocks first..last inclusive."""
-        if first > last:
-            return []
-        addresses = sorted({address for address, _ in self._known})
-        logs = self._chain.rpc("eth_getLogs", {"fromBlock": hex(first), "toBlock": hex(last), "address": addresses})
+    @property
+    def addresses(self) -> list[str]:
+        """All that is listened to."""
+        return sorted({address for address, _ in self._known})
+
+    def records(self, logs: Iterable[Mapping[str, Any]]) -> list[Record]:
+        """In the order of the logs; what no ABI knows is left out."""
         return [record for log in logs if (record := self._record(log)) is not None]
 
     def _record(self, log: Mapping[str, Any]) -> Record | None:
@@ -66,6 +78,31 @@ class EventReader:
             "event": event["name"],
             "args": {item["name"]: _plain(values[item["name"]]) for item in inputs},
         }
+
+
+class EventReader:
+    """Reads the events of a deployment's contracts in block order."""
+
+    def __init__(self, chain: Chain, deployment: Deployment) -> None:
+        self._chain = chain
+        self._decoder = EventDecoder(deployment)
+
+    def logs(self, first: int, last: int) -> list[dict[str, Any]]:
+        """Logs of blocks first..last inclusive as the node gives them."""
+        if first > last:
+            return []
+        wanted = {"fromBlock": hex(first), "toBlock": hex(last), "address": self._decoder.addresses}
+        found: list[dict[str, Any]] = self._chain.rpc("eth_getLogs", wanted)
+        return found
+
+    def read(self, first: int, last: int) -> list[Record]:
+        """Events of blocks first..last inclusive."""
+        return self._decoder.records(self.logs(first, last))
+
+
+def _topic(item: Mapping[str, Any]) -> str:
+    types = ",".join(collapse_if_tuple(argument) for argument in item["inputs"])
+    return "0x" + keccak(text=f"{item['name']}({types})").hex()
 
 
 def _plain(value: Any) -> Any:

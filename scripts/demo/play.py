@@ -1,22 +1,27 @@
-"""Plays a story: one market after the other, each until the chain is quiet again."""
+"""Plays a story: one market after the other, each until the chain is quiet again; what it reads meanwhile is the evidence."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from scripts.demo.events import EventReader, Record
-from scripts.demo.evidence import FULL_THRESHOLD, PARTIAL_THRESHOLD, Evidence, Risk, RiskReader, Step, gather
+from scripts.demo.events import EventDecoder, EventReader, Record
+from scripts.demo.evidence import Evidence, Step, commit, seen_blocks
+from scripts.demo.readings import Risk, RiskReader
+from scripts.demo.summary import FULL_THRESHOLD, PARTIAL_THRESHOLD
 from scripts.demo.world import World
 
 __all__ = ["play"]
 
 WAD = 10**18
-LOOK_EVERY_S = 0.1
+LOOK_EVERY_S = 0.05
 UNSAFE_TIMEOUT_S = 20.0  # while an account is below 1.00
 PARTIAL_TIMEOUT_S = 5.0  # while accounts are between 1.00 and 1.05: liquidation is allowed, not due
 INVENTORY_TIMEOUT_S = 5.0  # while the keeper hands on what it took; between two markets minutes pass, so it would have the time
 INVENTORY_USD = 1_000
+OBSERVER_TIMEOUT_S = 10.0
+OWN_EVENTS = ("CashChanged", "PositionChanged", "CollateralChanged")
+"""All that can change an account's health while prices stand."""
 
 
 def play(
@@ -27,58 +32,133 @@ def play(
 ) -> Evidence:
     """Evidence of the whole run. on_step is told the step, all risks right after its prices and when it was quiet, and its events;
     before_step its index (1..) before the prices move."""
-    reader, events = RiskReader(world.chain, world.deployment), EventReader(world.chain, world.deployment)
+    watch = _Watch(world)
     steps: list[Step] = []
-    told = before = world.head()
-    scans = {before: reader.all(before)}
+    watch.read_all(world.head())
     for index, market in enumerate(world.story.markets, 1):
         before_step(index)
+        before = world.head()
         block = world.publish(market)
+        after = watch.read_all(block)
         started = time.monotonic()
-        after = scans[block] = reader.all(block)
-        settled, last, quiet = _wait(world, reader, block, after)
-        scans[last] = quiet
+        settled = watch.wait()
         spots = {symbol: quoted["spot"] for symbol, quoted in market["underlyings"].items()}
         step = Step(index, market["time"], spots, before, block, settled, round(time.monotonic() - started, 3))
         steps.append(step)
-        head = world.head()
-        on_step(step, after, quiet, events.read(told + 1, head))
-        told, before = head, last
+        on_step(step, after, list(watch.latest.values()), watch.take_events())
     world.require_running()
     # The house owes its fees to the fund; anybody may say so.
     world.chain.send(world.deployment.contract(world.chain, "Clearing").functions.collectFees(), world.maker.address)
-    return gather(
-        world.chain,
-        world.deployment,
-        world.story.name,
-        keeper=world.keeper is not None,
-        accounts={
-            **{name: party.account for name, party in world.traders.items()},
-            "maker": world.maker.account,
-            "keeper": world.keeper_account.account,
-        },
-        steps=steps,
-        scans=scans,
-        blocks_file=world.blocks_file,
-    )
+    return watch.evidence(steps)
 
 
-def _wait(world: World, reader: RiskReader, block: int, risks: list[Risk]) -> tuple[bool, int, list[Risk]]:
-    """From the scan at `block` until no account can be liquidated and the keeper's inventory is gone, or time is up (at once without a
-    keeper); whether no account can be liquidated, the block of the last scan, and the scan."""
-    started = time.monotonic()
-    while True:
-        lowest = min(risk.health for risk in risks)
-        inventory = next(risk.gross_notional for risk in risks if risk.account == world.keeper_account.account)
-        if lowest < FULL_THRESHOLD:
-            limit = UNSAFE_TIMEOUT_S
-        elif lowest < PARTIAL_THRESHOLD:
-            limit = PARTIAL_TIMEOUT_S
-        else:
-            limit = INVENTORY_TIMEOUT_S if inventory > INVENTORY_USD * WAD else 0.0
-        if world.keeper is None or time.monotonic() - started >= limit:
-            return lowest >= PARTIAL_THRESHOLD, block, risks
-        world.require_running()
-        time.sleep(LOOK_EVERY_S)
-        block = world.head()
-        risks = reader.all(block)
+class _Watch:
+    """Reads accounts as often as their health can have changed, no oftener."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._reader = RiskReader(world.chain, world.deployment)
+        self._events = EventReader(world.chain, world.deployment)
+        self._keeper = world.keeper_account.account
+        self._risks: dict[int, list[Risk]] = {}
+        self._price_blocks: list[int] = []
+        self._liquidated: set[int] = set()
+        self._told: list[Record] = []
+        self._first = self._followed = world.head()
+        self.latest: dict[int, Risk] = {}
+
+    def read_all(self, block: int) -> list[Risk]:
+        """Every account at `block`."""
+        return self._keep(block, self._reader.all(block))
+
+    def follow(self) -> None:
+        """Takes in the events up to the head and reads whom they touched; of a first liquidation also the prices that led to it."""
+        head = self._world.head()
+        records = self._events.read(self._followed + 1, head)
+        self._followed = max(head, self._followed)
+        self._told += records
+        self._price_blocks += sorted({r["block"] for r in records if r["event"] == "MarketUpdated"})
+        touched = {r["args"]["account"] for r in records if r["event"] in OWN_EVENTS and r["contract"] == "Ledger"} - {0}
+        if touched:
+            self._keep(head, self._reader.read(touched, head))
+        for record in records:
+            account = record["args"].get("account")
+            if record["event"] == "Liquidated" and account not in self._liquidated:
+                self._liquidated.add(account)
+                self._read_back(account, record["block"])
+
+    def wait(self) -> bool:
+        """Until no account can be liquidated and the keeper's inventory is gone, or time is up (at once without a keeper); whether no
+        account can be liquidated."""
+        world = self._world
+        started = time.monotonic()
+        while True:
+            self.follow()
+            lowest = min(risk.health for risk in self.latest.values())
+            if lowest < FULL_THRESHOLD:
+                limit = UNSAFE_TIMEOUT_S
+            elif lowest < PARTIAL_THRESHOLD:
+                limit = PARTIAL_TIMEOUT_S
+            else:
+                limit = INVENTORY_TIMEOUT_S if self.latest[self._keeper].gross_notional > INVENTORY_USD * WAD else 0.0
+            if world.keeper is None or time.monotonic() - started >= limit:
+                return lowest >= PARTIAL_THRESHOLD
+            world.require_running()
+            time.sleep(LOOK_EVERY_S)
+
+    def take_events(self) -> list[Record]:
+        """Events since the last call."""
+        told, self._told = self._told, []
+        return told
+
+    def evidence(self, steps: list[Step]) -> Evidence:
+        """Reads the whole chain once more from its first block, and every account at its last."""
+        world = self._world
+        last = world.head()
+        self.follow()
+        self._keep(last, self._reader.all(last))
+        logs = self._events.logs(0, last)
+        return Evidence(
+            story=world.story.name,
+            seed=world.story.seed,
+            commit=commit(),
+            keeper=world.keeper is not None,
+            last_block=last,
+            accounts={
+                **{name: party.account for name, party in world.traders.items()},
+                "maker": world.maker.account,
+                "keeper": self._keeper,
+            },
+            steps=steps,
+            logs=logs,
+            events=EventDecoder(world.deployment).records(logs),
+            totals=self._reader.totals(last),
+            fund={"first": self._reader.fund(self._first), "last": self._reader.fund(last)},
+            views=self._reader.views,
+            seen=self._seen(last),
+            risks=self._risks,
+        )
+
+    def _keep(self, block: int, risks: list[Risk]) -> list[Risk]:
+        self._risks.setdefault(block, []).extend(risks)
+        self.latest |= {risk.account: risk for risk in risks}
+        return risks
+
+    def _read_back(self, account: int, liquidated: int) -> None:
+        """At the price updates before `liquidated`, back to one that left it healthy. Now: a node forgets old states."""
+        known = {block: risk for block, risks in self._risks.items() for risk in risks if risk.account == account}
+        for block in reversed([block for block in self._price_blocks if block < liquidated]):
+            if (risk := known.get(block)) is None:
+                (risk,) = self._reader.read([account], block)
+                self._risks.setdefault(block, []).append(risk)
+            if risk.health >= PARTIAL_THRESHOLD:
+                return
+
+    def _seen(self, last: int) -> dict[int, int]:
+        """When the observer saw the blocks; it writes each a moment after it is mined."""
+        deadline = time.monotonic() + OBSERVER_TIMEOUT_S
+        while True:
+            seen = seen_blocks(self._world.blocks_file)
+            if last in seen or time.monotonic() > deadline:
+                return seen
+            time.sleep(LOOK_EVERY_S)

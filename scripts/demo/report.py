@@ -12,26 +12,28 @@ from rich.table import Table
 from keeper.model.account import MarginMode
 from keeper.model.instrument import Instrument, Kind
 from scripts.demo.events import Record
-from scripts.demo.evidence import (
+from scripts.demo.evidence import Evidence, Step
+from scripts.demo.readings import Risk
+from scripts.demo.story import Story
+from scripts.demo.summary import (
     FULL_THRESHOLD,
     INT256_MAX,
     MARGIN_CALL,
     PARTIAL_THRESHOLD,
-    Evidence,
-    Risk,
-    Step,
     failures,
     ledger_operations,
     margin_calls,
     summarise,
 )
-from scripts.demo.story import Story
 from scripts.demo.world import World
 
 __all__ = ["Narrator", "instrument_name"]
 
 WAD = 10**18
 TIERS = ("none", "partial", "full", "bankrupt")
+TOLD = ("Flagged", "DebtFlagged", "Liquidated", "LegTaken", "CollateralConverted", "Drawn")
+LONG_STORY = 40  # markets
+QUIET_EVERY = 16
 NO_LIMIT = 1_000.0  # health above this is shown as unbounded
 
 
@@ -62,6 +64,8 @@ class Narrator:
         self._console.print(
             f"{len(self._story.traders)} traders in three margin modes; every deposit, trade and liquidation is a contract call."
         )
+        for note in self._story.notes:
+            self._console.print(escape(note), style="dim")
 
     def progress(self, stage: str, what: str) -> None:
         """One line per stage of the set-up, its items one after the other."""
@@ -79,7 +83,11 @@ class Narrator:
         self._console.print(f"\n  keeper   {running}\n")
 
     def step(self, step: Step, after: Sequence[Risk], quiet: Sequence[Risk], events: Sequence[Record]) -> None:
-        """One block of lines per market."""
+        """One block of lines per market; of a long story's quiet markets every sixteenth (four hours) has one."""
+        events = [record for record in events if record["event"] in TOLD]
+        quiet_markets = len(self._story.markets) > LONG_STORY
+        if quiet_markets and not events and step.index % QUIET_EVERY and step.index != len(self._story.markets):
+            return
         prices = "  ".join(f"{symbol} {spot:>9,.0f}" for symbol, spot in step.spots.items())
         bands = _bands(after)
         self._console.print(
@@ -129,7 +137,7 @@ class Narrator:
         first = evidence.steps[0].before
         for trader in story.traders:
             account = evidence.accounts[trader.name]
-            history = [risk for block in sorted(evidence.risks) for risk in evidence.risks[block] if risk.account == account]
+            history = [risk for _, risk in evidence.history(account)]
             opening, final = evidence.risk(account, first), evidence.risk(account, evidence.last_block)
             if opening is None or final is None:
                 raise LookupError(f"no view of account {account} at block {first} or {evidence.last_block}")
@@ -163,7 +171,7 @@ class Narrator:
             table.add_column(column, justify=justify, no_wrap=column != "legs")
         for record in evidence.of("Liquidated"):
             a = record["args"]
-            step = max((s for s in evidence.steps if s.block <= record["block"]), key=lambda s: s.block)
+            step = evidence.step_of(record["block"])
             legs = [r for r in evidence.of("LegTaken") if r["transaction"] == record["transaction"]]
             milliseconds = (evidence.seen[record["block"]] - evidence.seen[step.block]) / 1e6
             table.add_row(

@@ -35,7 +35,8 @@ class Trader:
 @dataclass(frozen=True, slots=True)
 class Story:
     """title: one line; genesis: unix seconds of the first block; expiries: listed for every underlying; opening: the market in which all
-    trade; markets: what follows, each with its "time", ascending and later than the opening's; money in whole USDC."""
+    trade; markets: what follows, each with its "time", ascending and later than the opening's; money in whole USDC; seed: what the traders
+    were drawn from, if they were; notes: how prices and vols were made, one line each."""
 
     name: str
     title: str
@@ -47,3 +48,5 @@ class Story:
     fund_usdc: float
     keeper_usdc: float
     maker_usdc: float
+    seed: int | None = None
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,3 @@
+from pathlib import Path
+def write_page(evidence, story, path):
+    return path
