@@ -146,7 +146,7 @@ class Publisher:
             self._next = shown
         now = int(self._web3.eth.get_block("latest")["timestamp"])
         # A market of a later time waits for the chain's clock; until then the one before it holds.
-        if self._next is not None and self._next.get("time", 0) <= now:
+        if self._next is not None and not _is_later(self._next.get("time"), now):
             self._market, self._next, self._unpublished = self._next, None, True
         market = self._market
         if market is None:
@@ -243,6 +243,10 @@ class Publisher:
         """When the stored price was signed; 0 where there is none."""
         (word,) = self._door.functions.read([underlying << 32]).call()
         return int(word) & 0xFFFFFFFF
+
+
+def _is_later(time_of_market: object, now: int) -> bool:
+    return isinstance(time_of_market, int | float) and time_of_market > now
 
 
 class _Server(ThreadingHTTPServer):

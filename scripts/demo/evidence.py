@@ -50,7 +50,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Evidence:
-    """accounts: name -> account; seen: block -> unix nanoseconds; totals: Lens.totals at the last block; fund: the insurance fund's
+    """accounts: name -> account; contracts: name -> address; seen: block -> unix nanoseconds; totals: Lens.totals at the last block; fund: the insurance fund's
     tokens at "first" and "last", WAD.
 
     risks: block -> accounts read there. All are read before the first step, with each step's new prices, and at the end; in between an
@@ -63,6 +63,7 @@ class Evidence:
     keeper: bool
     last_block: int
     accounts: dict[str, int]
+    contracts: dict[str, str]
     steps: list[Step]
     logs: list[dict[str, Any]]
     events: list[Record]
@@ -130,7 +131,7 @@ def write_evidence(evidence: Evidence, summary: Mapping[str, Any], deployment: D
         "last_block": evidence.last_block,
         "accounts": evidence.accounts,
         "steps": [asdict(step) for step in evidence.steps],
-        "contracts": {name: entry["address"] for name, entry in deployment.contracts.items()},
+        "contracts": evidence.contracts,
         "tokens": {symbol: dict(token) for symbol, token in deployment.tokens.items()},
         "underlyings": dict(deployment.underlyings),
         "totals": evidence.totals,
@@ -164,6 +165,7 @@ def read_evidence(folder: Path) -> Evidence:
         keeper=run["keeper"],
         last_block=run["last_block"],
         accounts=run["accounts"],
+        contracts=run["contracts"],
         steps=[Step(**step) for step in run["steps"]],
         logs=logs,
         events=EventDecoder(Deployment.read(folder / "deployment.json")).records(logs),

@@ -15,7 +15,7 @@ __all__ = ["play"]
 
 WAD = 10**18
 LOOK_EVERY_S = 0.05
-UNSAFE_TIMEOUT_S = 20.0  # while an account is below 1.00
+UNSAFE_TIMEOUT_S = 20.0  # while an account is below 1.00; who still is then is waited for no more, but for at the end
 PARTIAL_TIMEOUT_S = 5.0  # while accounts are between 1.00 and 1.05: liquidation is allowed, not due
 INVENTORY_TIMEOUT_S = 5.0  # while the keeper hands on what it took; between two markets minutes pass, so it would have the time
 INVENTORY_USD = 1_000
@@ -41,7 +41,7 @@ def play(
         block = world.publish(market)
         after = watch.read_all(block)
         started = time.monotonic()
-        settled = watch.wait()
+        settled = watch.wait(for_all=index == len(world.story.markets))
         spots = {symbol: quoted["spot"] for symbol, quoted in market["underlyings"].items()}
         step = Step(index, market["time"], spots, before, block, settled, round(time.monotonic() - started, 3))
         steps.append(step)
@@ -63,6 +63,7 @@ class _Watch:
         self._risks: dict[int, list[Risk]] = {}
         self._price_blocks: list[int] = []
         self._liquidated: set[int] = set()
+        self._given_up: set[int] = set()
         self._told: list[Record] = []
         self._first = self._followed = world.head()
         self.latest: dict[int, Risk] = {}
@@ -87,14 +88,15 @@ class _Watch:
                 self._liquidated.add(account)
                 self._read_back(account, record["block"])
 
-    def wait(self) -> bool:
+    def wait(self, *, for_all: bool) -> bool:
         """Until no account can be liquidated and the keeper's inventory is gone, or time is up (at once without a keeper); whether no
-        account can be liquidated."""
+        account can be liquidated. for_all: also for those who were left below 1.00 before."""
         world = self._world
         started = time.monotonic()
         while True:
             self.follow()
-            lowest = min(risk.health for risk in self.latest.values())
+            self._given_up = set() if for_all else {a for a in self._given_up if self.latest[a].health < FULL_THRESHOLD}
+            lowest = min(risk.health for account, risk in self.latest.items() if account not in self._given_up)
             if lowest < FULL_THRESHOLD:
                 limit = UNSAFE_TIMEOUT_S
             elif lowest < PARTIAL_THRESHOLD:
@@ -102,7 +104,8 @@ class _Watch:
             else:
                 limit = INVENTORY_TIMEOUT_S if self.latest[self._keeper].gross_notional > INVENTORY_USD * WAD else 0.0
             if world.keeper is None or time.monotonic() - started >= limit:
-                return lowest >= PARTIAL_THRESHOLD
+                self._given_up |= {account for account, risk in self.latest.items() if risk.health < FULL_THRESHOLD}
+                return lowest >= PARTIAL_THRESHOLD and not self._given_up
             world.require_running()
             time.sleep(LOOK_EVERY_S)
 
@@ -129,6 +132,7 @@ class _Watch:
                 "maker": world.maker.account,
                 "keeper": self._keeper,
             },
+            contracts={name: entry["address"] for name, entry in world.deployment.contracts.items()},
             steps=steps,
             logs=logs,
             events=EventDecoder(world.deployment).records(logs),
