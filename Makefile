@@ -18,19 +18,23 @@ PY := .venv/bin/python
 STAGE := @toolchain/stage
 UV := .toolchain/uv/bin/uv
 
-.PHONY: help setup demo local test compile lint pytest forge-test fuzz invariants gas lock clean
+.PHONY: help setup demo verify-evidence local test compile lint pytest forge-test fuzz invariants gas lock clean
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install everything below this directory; seconds when nothing changed
 	@toolchain/setup
 
-demo: setup ## the whole story on a local Anvil: deposits, a scripted fall, liquidations, the report
+# Switches, in the environment or after make: CRASH=covid-2020|ftx-2022|fall; the controls KEEPER=off and FUND=0 must fail.
+demo: setup ## replay 12-13 March 2020 on a local Anvil, report in out/report.html; make demo CRASH=ftx-2022
 	@$(PY) -m scripts.demo
 
 local: setup compile ## a seeded venue on a local Anvil that stands still until Ctrl-C: something to try calls and bots on
 	@$(PY) -m scripts.local_chain
+
+verify-evidence: setup ## recompute the demo's JSON line from out/evidence, without the keeper's code
+	@$(PY) -m scripts.verify_evidence
 
 test: setup compile lint forge-test pytest ## every check: lint, forge, then contracts, keeper and parity on a real Anvil
 

@@ -4,7 +4,7 @@ Raw material of a run, all in one folder (`write_evidence`), from which `scripts
 
     run.json         story, seed, commit, accounts, steps, addresses, the JSON line
     logs.jsonl.gz    every log of the contracts and tokens as the node gave it, transaction hashes included
-    views.jsonl.gz   every answer of Lens and InsuranceFund that was used: {"block", "to", "data", "result"}
+    views.jsonl.gz   every answer of Lens and InsuranceFund that was used: {"block", "time", "to", "data", "result"}
     blocks.csv       when the observer saw each block, unix nanoseconds
     SHA256SUMS       of the four
 
@@ -50,8 +50,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Evidence:
-    """accounts: name -> account; contracts: name -> address; seen: block -> unix nanoseconds; totals: Lens.totals at the last block; fund: the insurance fund's
-    tokens at "first" and "last", WAD.
+    """accounts: name -> account; contracts: name -> address; seen: block -> unix nanoseconds; totals: Lens.totals at the last block;
+    fund: the insurance fund's tokens at "first" and "last", WAD.
 
     risks: block -> accounts read there. All are read before the first step, with each step's new prices, and at the end; in between an
     account is read again after each event of its own, which is all that can change its health while prices stand.

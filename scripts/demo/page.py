@@ -1,6 +1,6 @@
 """The run as one HTML page that works offline: figures by `scripts.demo.figures`, charts drawn by the page's own script.
 
-    python -m scripts.demo.page [out]           writes out/report.html anew from out/evidence
+python -m scripts.demo.page [out]           writes out/report.html anew from out/evidence
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ class _Page:
         for symbol in ("BTC", "ETH"):
             path = prices[symbol]
             low = min(path)
-            drops.append(f"{symbol} falls from ${opening[symbol]:,.0f} to ${low:,.0f} (<b>{low / opening[symbol] - 1:.0%}</b>)".replace("-", "−"))
+            drops.append(
+                f"{symbol} falls from ${opening[symbol]:,.0f} to ${low:,.0f} (<b>{low / opening[symbol] - 1:.0%}</b>)".replace("-", "−")
+            )
         hours = (self._evidence.steps[-1].time - self._evidence.steps[0].time) / 3600
         span = f"{hours:.0f} hours" if hours >= 2 else f"{hours * 60:.0f} minutes"
         fate = f"<b>{s['liquidated']}</b> of {len(self._story.traders)} traders are liquidated, {s['bankrupt']} of them bankrupt"
@@ -90,15 +92,16 @@ class _Page:
         s, fund = self._summary, self._figures.fund()
         lowest = min(fund["balance"]) if fund["balance"] else 0.0
         speed = s["detect_to_inclusion_ms_p50"]
+        unallocated = s["unallocated_deficit"]
+        deficit = f"{_money(unallocated)} of deficits unallocated" if unallocated else "no deficit unallocated"
         tiles = (
             ("", f"{s['accounts']}", "accounts, books in three margin modes"),
             ("", f"{s['margin_calls']}", "margin calls, before anything was taken"),
             ("", f"{s['liquidated']}<small>{s['bankrupt']} bankrupt</small>", "liquidated on proof"),
             ("", _money(lowest), "left in the fund at its lowest"),
-            (_verdict(s["undermargined_left"] == 0 and s["unallocated_deficit"] == 0), f"{s['undermargined_left']}", "left under-margined; no deficit unallocated"
-             if s["unallocated_deficit"] == 0 else f"left under-margined; {_money(s['unallocated_deficit'])} unallocated"),
-            ("", "–" if speed is None else f"{_duration(speed)}", "from price to liquidation in a block, median"),
-        )  # fmt: skip
+            (_verdict(not s["undermargined_left"] and not unallocated), f"{s['undermargined_left']}", f"left under-margined; {deficit}"),
+            ("", "–" if speed is None else _duration(speed), "from price to liquidation in a block, median"),
+        )
         return "".join(f'<div class="{kind}"><dt>{label}</dt><dd>{value}</dd></div>' for kind, value, label in tiles)
 
     # --- sections ---
@@ -249,32 +252,30 @@ class _Page:
 
     def _money(self) -> str:
         drift, operations = self._summary["ledger_drift_units"], ledger_operations(self._evidence)
+        totals = self._evidence.totals
+        rounding = f"{drift} units of 1e-18 USD of rounding after {operations:,} operations, all against accounts"
         checks = [
             (not self._summary["undermargined_left"], "No account is left with health below 1.00"),
             (not self._summary["unallocated_deficit"], "No deficit is left unallocated"),
-            (0 <= drift <= operations, f"The ledger adds up: {drift} units of 1e-18 USD of rounding after {operations:,} operations, all against accounts"),
-            (self._evidence.totals["collateral"] == self._evidence.totals["collateral_recorded"], "Collateral balances sum to what the vault holds, exactly"),
-        ]  # fmt: skip
+            (0 <= drift <= operations, f"The ledger adds up: {rounding}"),
+            (totals["collateral"] == totals["collateral_recorded"], "Collateral balances sum to what the vault holds, exactly"),
+        ]
         return _section("Who bears it, and does it add up", "", money_table(self._figures.money(), checks))
 
     def _how(self) -> str:
         line = json.dumps(self._summary, indent=1)
         first = time.strftime("%d %B %Y %H:%M", time.gmtime(self._evidence.steps[0].time))
         last = time.strftime("%d %B %Y %H:%M UTC", time.gmtime(self._evidence.steps[-1].time))
-        facts = [
-            ("Path", f"{first} to {last}, {len(self._evidence.steps)} prices."),
-            *_explained(self._story.notes),
-            (
-                "Chain",
-                f"{self._evidence.last_block:,} blocks on a local node; every deposit, trade and liquidation is a contract call. Wall times "
-                "are those of an observer that only watches blocks.",
-            ),
-            (
-                "Evidence",
-                "Logs, views and block times lie beside this page in evidence/; `make verify-evidence` decodes them anew and "
-                "recomputes the figures below without the keeper's code.",
-            ),
-        ]
+        chain = (
+            f"{self._evidence.last_block:,} blocks on a local node; every deposit, trade and liquidation is a contract call. "
+            "Wall times are those of an observer that only watches blocks."
+        )
+        material = (
+            "Logs, views and block times lie beside this page in evidence/; make verify-evidence decodes them anew and recomputes the "
+            "figures below without the keeper's code."
+        )
+        path = f"{first} to {last}, {len(self._evidence.steps)} prices."
+        facts = [("Path", path), *_explained(self._story.notes), ("Chain", chain), ("Evidence", material)]
         return _section("How it was made", "", notes(facts) + f"<pre>{escape(line)}</pre>")
 
     # --- pieces ---

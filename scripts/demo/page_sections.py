@@ -17,7 +17,9 @@ def liquidation_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Who, tier, health, legs and prices, cost, how fast."""
     body = []
     for r in rows:
-        legs = "<br>".join(f"{leg['size']:+,.3f} {escape(leg['instrument'])} <small>at</small> {_usd(leg['price'], 2)}" for leg in r["legs"])
+        legs = "<br>".join(
+            f"{leg['size']:+,.3f} {escape(leg['instrument'])} <small>at</small> {_usd(leg['price'], 2)}" for leg in r["legs"]
+        )
         cost = r["payment"] + r["fee"]
         share = f"<br><small>{cost / r['release']:.1%} of {_usd(r['release'])}</small>" if r["release"] > 0 else ""
         fund = _usd(r["fund"]) if r["fund"] else "–"
@@ -86,10 +88,10 @@ def mode_bars(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def money_table(rows: Sequence[tuple[str, float]], checks: Sequence[tuple[bool, str]]) -> str:
     money = [f"<tr><td>{escape(label)}</td><td class=n>{_usd(amount)}</td></tr>" for label, amount in rows]
-    marks = [
-        f'<tr><td class=wide><span class="tag {"survived" if kept else "full"}">{"holds" if kept else "broken"}</span>&ensp;{escape(text)}</td></tr>'
-        for kept, text in checks
-    ]
+    marks = []
+    for kept, text in checks:
+        tag = f'<span class="tag {"survived" if kept else "full"}">{"holds" if kept else "broken"}</span>'
+        marks.append(f"<tr><td class=wide>{tag}&ensp;{escape(text)}</td></tr>")
     left = f"<div class=scroll><table><tbody>{''.join(money)}</tbody></table></div>"
     right = f"<div class=scroll><table><tbody>{''.join(marks)}</tbody></table></div>"
     return f"<div class=pair><div class=panel>{left}</div><div class=panel>{right}</div></div>"
@@ -114,7 +116,8 @@ def _cell(value: float, scale: float, *, here: bool) -> str:
 
 
 def _tag(fate: str) -> str:
-    kind = fate.split(",")[-1].split()[0]
+    _, _, worst = fate.rpartition(", ")
+    kind = worst.partition(" ")[0]
     return f'<span class="tag {escape(kind)}">{escape(fate)}</span>'
 
 

@@ -121,6 +121,7 @@ class _Watch:
         self.follow()
         self._keep(last, self._reader.all(last))
         logs = self._events.logs(0, last)
+        totals, fund = self._reader.totals(last), {"first": self._reader.fund(self._first), "last": self._reader.fund(last)}
         return Evidence(
             story=world.story.name,
             seed=world.story.seed,
@@ -136,8 +137,8 @@ class _Watch:
             steps=steps,
             logs=logs,
             events=EventDecoder(world.deployment).records(logs),
-            totals=self._reader.totals(last),
-            fund={"first": self._reader.fund(self._first), "last": self._reader.fund(last)},
+            totals=totals,
+            fund=fund,
             views=self._reader.views,
             seen=self._seen(last),
             risks=self._risks,

@@ -25,9 +25,10 @@ ACCOUNT_COUNT = keccak(text="accountCount()")[:4]
 
 @dataclass(frozen=True, slots=True)
 class RawView:
-    """An `eth_call` and its answer, 0x text."""
+    """An `eth_call` on the state after `block` at that block's own time, and its answer; 0x text."""
 
     block: int
+    time: int
     to: str
     data: str
     result: str
@@ -69,6 +70,8 @@ class RiskReader:
         self._lens = deployment.address("Lens")
         self._ledger = deployment.address("Ledger")
         self._fund = deployment.address("InsuranceFund")
+        self._times: dict[int, int] = {}
+        self._latest = 0  # at least: blocks below it are settled
         self.views: list[RawView] = []
 
     def count(self, block: int) -> int:
@@ -109,6 +112,16 @@ class RiskReader:
         }
 
     def _ask(self, block: int, calls: Sequence[tuple[str, bytes]]) -> list[RawView]:
-        requests = [("eth_call", ({"to": to, "data": "0x" + data.hex()}, hex(block))) for to, data in calls]
+        """Anvil answers for its latest block at the next one's time, and with the next one's state where that is mined meanwhile: the time
+        is therefore given, and what may have raced with a new block is asked again."""
+        if block not in self._times:
+            self._times[block] = int(self._chain.rpc("eth_getBlockByNumber", hex(block), False)["timestamp"], 16)
+        time = self._times[block]
+        requests = [("eth_call", ({"to": to, "data": "0x" + data.hex()}, hex(block), {}, {"time": hex(time)})) for to, data in calls]
+        is_past = self._latest > block
         results = self._chain.rpc_batch(requests)
-        return [RawView(block, to, "0x" + data.hex(), result) for (to, data), result in zip(calls, results, strict=True)]
+        if not is_past:
+            self._latest = int(self._chain.rpc("eth_blockNumber"), 16)
+            if self._latest > block:
+                results = self._chain.rpc_batch(requests)
+        return [RawView(block, time, to, "0x" + data.hex(), result) for (to, data), result in zip(calls, results, strict=True)]

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from scripts.demo.evidence import BANKRUPT, FULL_THRESHOLD, Evidence, failures, ledger_operations, read_evidence, summarise, write_evidence
+from scripts.demo.evidence import Evidence
 from scripts.demo.play import play
 from scripts.demo.story import Story
+from scripts.demo.summary import BANKRUPT, FULL_THRESHOLD, failures, ledger_operations, summarise
 from scripts.demo.world import World
 
 LINE = {
@@ -93,13 +94,3 @@ def test_positions_sum_to_zero(evidence: Evidence) -> None:
         sizes[a["instrument"], a["account"]] = a["size"]
     for instrument in {key[0] for key in sizes}:
         assert sum(size for (held, _), size in sizes.items() if held == instrument) == 0
-
-
-def test_evidence_reads_back_and_a_changed_event_shows(evidence: Evidence, tmp_path: Path) -> None:
-    path = tmp_path / "evidence.json"
-    write_evidence(evidence, path)
-    read, written = read_evidence(path)
-    assert read == evidence
-    assert summarise(read) == written
-    read.events[:] = [r for r in read.events if r["event"] != "Drawn"]
-    assert summarise(read) != written

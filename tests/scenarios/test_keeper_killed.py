@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.demo.evidence import Evidence, failures, summarise
+from scripts.demo.evidence import Evidence
 from scripts.demo.play import play
 from scripts.demo.story import Story
+from scripts.demo.summary import failures, summarise
 from scripts.demo.world import World
 
 KILLED_BEFORE = 3  # the gap: it restarts into a market in which accounts are bankrupt already

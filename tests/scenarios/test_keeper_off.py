@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("compiled")
 @pytest.fixture(scope="module")
 def run(compiled: None, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "scripts.demo", "--folder", str(folder)]
-    environment = {**os.environ, "KEEPER": "off"}
+    environment = {**os.environ, "CRASH": "fall", "KEEPER": "off"}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 

@@ -49,7 +49,8 @@ def wait_until_gone(pids: list[int]) -> list[int]:
 def demo(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A demo whose node, publisher, observer and maker run."""
     command = [sys.executable, "-m", "scripts.demo", "--folder", str(tmp_path)]
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "KEEPER": "off"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = {**os.environ, "CRASH": "fall", "KEEPER": "off"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     log = tmp_path / "maker.log"
     deadline = time.monotonic() + SET_UP_TIMEOUT_S
     while not (log.exists() and "started" in log.read_text()):

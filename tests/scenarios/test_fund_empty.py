@@ -1,0 +1,39 @@
+"""The control: an insurance fund without money cannot pay what the gap leaves, and the demo says so with its exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scripts.anvil import ROOT
+from scripts.demo.play import play
+from scripts.demo.story import Story
+from scripts.demo.summary import failures, summarise
+from scripts.demo.world import World
+
+
+def test_bankrupt_accounts_are_left_without_a_fund(short_fall: Story, folder: Path) -> None:
+    # To the gap and no further: what cannot be paid is waited for.
+    story = replace(short_fall, markets=short_fall.markets[:3], fund_usdc=0.0)
+    with World(story, folder, with_keeper=True) as world:
+        evidence = play(world)
+    line = summarise(evidence)
+    assert line["insurance_paid"] == 0
+    assert line["unallocated_deficit"] > 0
+    assert line["undermargined_left"] > 0
+    assert len(failures(evidence)) == 2
+
+
+@pytest.mark.parametrize(("name", "value"), [("CRASH", "mtgox-2014"), ("FUND", "1000"), ("KEEPER", "maybe")])
+def test_a_switch_that_does_not_exist_is_refused(name: str, value: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "scripts.demo", "--folder", str(tmp_path)]
+    run = subprocess.run(command, cwd=ROOT, env={**os.environ, name: value}, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 1
+    assert f"{name}: expected" in run.stderr
+    assert value in run.stderr
+    assert not list(tmp_path.iterdir())
