@@ -97,6 +97,7 @@ class Ledger:
     cash: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     weth: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     positions: dict[int, dict[int, tuple[int, int]]] = field(default_factory=lambda: defaultdict(dict))
+    unbalanced: dict[int, int] = field(default_factory=dict)  # instrument -> sum of all sizes, where it is not zero
     recorded: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     spots: dict[int, tuple[int, int]] = field(default_factory=dict)  # underlying -> spot, mark
     slices: dict[tuple[int, int], tuple[int, int, int]] = field(default_factory=dict)
@@ -113,6 +114,9 @@ class Ledger:
                 self.weth[t[0]] = d[1]
             case "PositionChanged":
                 size, cost = _signed(d[0]), _signed(d[1])
+                self.unbalanced[t[1]] = self.unbalanced.get(t[1], 0) + size - self.positions[t[0]].get(t[1], (0, 0))[0]
+                if not self.unbalanced[t[1]]:
+                    del self.unbalanced[t[1]]
                 self.positions[t[0]][t[1]] = (size, cost)
                 if not size:
                     del self.positions[t[0]][t[1]]
@@ -132,14 +136,13 @@ class Ledger:
         costs = sum(cost for held in self.positions.values() for _, cost in held.values())
         return self.recorded[SETTLEMENT] - (sum(self.cash.values()) - costs)
 
-    def require_balance(self) -> None:
-        """INV-ZERO-SUM and INV-COLLATERAL."""
-        sizes: dict[int, int] = defaultdict(int)
-        for held in self.positions.values():
-            for instrument, (size, _) in held.items():
-                sizes[instrument] += size
-        if open_ := {hex(instrument): size for instrument, size in sizes.items() if size}:
-            raise EvidenceError(f"positions do not sum to zero: {open_}")
+    def require_zero_sum(self) -> None:
+        """INV-ZERO-SUM; holds after every transaction."""
+        if self.unbalanced:
+            raise EvidenceError(f"positions do not sum to zero: { {hex(i): size for i, size in self.unbalanced.items()} }")
+
+    def require_collateral(self) -> None:
+        """INV-COLLATERAL."""
         if sum(self.weth.values()) != self.recorded[WETH]:
             raise EvidenceError(f"collateral: accounts hold {sum(self.weth.values())}, the vault recorded {self.recorded[WETH]}")
 
@@ -287,18 +290,30 @@ def _wrong_sums(folder: Path) -> list[str]:
 
 def _replay(events: list[Event], views: list[View]) -> Ledger:
     """The ledger after all events; on the way every view's equity is compared with it. Raises EvidenceError."""
-    ledger, position = Ledger(), 0
-    for view in sorted(views, key=lambda view: view.block):
-        while position < len(events) and events[position].block <= view.block:
-            ledger.apply(events[position])
-            position += 1
-        equity, notional = ledger.equity(view.account, view.time)
-        if view.ok and abs(equity - view.equity / WAD) > CASH_TOLERANCE + PRICE_TOLERANCE * notional:
-            raise EvidenceError(f"block {view.block}, account {view.account}: view's equity {view.equity / WAD}, by the events {equity}")
-    for event in events[position:]:
-        ledger.apply(event)
-    ledger.require_balance()
+    ledger = Ledger()
+    times = {event.block: event.time for event in events}
+    by_block: dict[int, list[View]] = defaultdict(list)
+    for view in views:
+        by_block[view.block].append(view)
+    by_event: dict[int, list[Event]] = defaultdict(list)
+    for event in events:
+        by_event[event.block].append(event)
+    for block in sorted(by_block.keys() | by_event.keys()):
+        for event in by_event[block]:
+            ledger.apply(event)
+        ledger.require_zero_sum()
+        for view in by_block[block]:
+            _require_agreement(view, ledger, times.get(block, view.time))
+    ledger.require_collateral()
     return ledger
+
+
+def _require_agreement(view: View, ledger: Ledger, time: int) -> None:
+    if view.time != time:
+        raise EvidenceError(f"block {view.block}: read at {view.time}, its logs are of {time}")
+    equity, notional = ledger.equity(view.account, time)
+    if view.ok and abs(equity - view.equity / WAD) > CASH_TOLERANCE + PRICE_TOLERANCE * notional:
+        raise EvidenceError(f"block {view.block}, account {view.account}: view's equity {view.equity / WAD}, by the events {equity}")
 
 
 def _readings(views: list[View]) -> dict[int, tuple[list[int], list[View]]]:

@@ -29,10 +29,11 @@ def play(
     *,
     on_step: Callable[[Step, list[Risk], list[Risk], list[Record]], None] = lambda *_: None,
     before_step: Callable[[int], None] = lambda _: None,
+    patience: float = UNSAFE_TIMEOUT_S,
 ) -> Evidence:
     """Evidence of the whole run. on_step is told the step, all risks right after its prices and when it was quiet, and its events;
-    before_step its index (1..) before the prices move."""
-    watch = _Watch(world)
+    before_step its index (1..) before the prices move. patience: seconds for an account below 1.00 to be taken."""
+    watch = _Watch(world, patience)
     steps: list[Step] = []
     watch.read_all(world.head())
     for index, market in enumerate(world.story.markets, 1):
@@ -55,8 +56,9 @@ def play(
 class _Watch:
     """Reads accounts as often as their health can have changed, no oftener."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, patience: float) -> None:
         self._world = world
+        self._patience = patience
         self._reader = RiskReader(world.chain, world.deployment)
         self._events = EventReader(world.chain, world.deployment)
         self._keeper = world.keeper_account.account
@@ -98,7 +100,7 @@ class _Watch:
             self._given_up = set() if for_all else {a for a in self._given_up if self.latest[a].health < FULL_THRESHOLD}
             lowest = min(risk.health for account, risk in self.latest.items() if account not in self._given_up)
             if lowest < FULL_THRESHOLD:
-                limit = UNSAFE_TIMEOUT_S
+                limit = self._patience
             elif lowest < PARTIAL_THRESHOLD:
                 limit = PARTIAL_TIMEOUT_S
             else:

@@ -16,12 +16,14 @@ from scripts.demo.story import Story
 from scripts.demo.summary import failures, summarise
 from scripts.demo.world import World
 
+PATIENCE_S = 3.0
+
 
 def test_bankrupt_accounts_are_left_without_a_fund(short_fall: Story, folder: Path) -> None:
-    # To the gap and no further: what cannot be paid is waited for.
+    # To the gap and no further.
     story = replace(short_fall, markets=short_fall.markets[:3], fund_usdc=0.0)
     with World(story, folder, with_keeper=True) as world:
-        evidence = play(world)
+        evidence = play(world, patience=PATIENCE_S)
     line = summarise(evidence)
     assert line["insurance_paid"] == 0
     assert line["unallocated_deficit"] > 0
