@@ -18,7 +18,7 @@ PY := .venv/bin/python
 STAGE := @toolchain/stage
 UV := .toolchain/uv/bin/uv
 
-.PHONY: help setup demo verify-evidence local test compile lint pytest forge-test fuzz invariants gas lock clean
+.PHONY: help setup demo verify-evidence local test compile lint pytest forge-test parity-deep fuzz invariants gas lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ pytest: setup ## contracts (Brownie), keeper and parity tests; make pytest ARGS=
 
 forge-test: setup ## forge unit, fuzz and invariant tests
 	$(STAGE) 'tests: forge' forge test
+
+parity-deep: setup compile ## keeper against contract on 200,000 random portfolios in all three modes
+	$(STAGE) 'parity: 200,000 portfolios' env DPRE_PARITY_PORTFOLIOS=200000 $(PY) -m pytest tests/parity
 
 fuzz: setup ## long fuzz campaign
 	$(STAGE) 'fuzz' env FOUNDRY_FUZZ_RUNS=20000 forge test --match-test '^testFuzz'
