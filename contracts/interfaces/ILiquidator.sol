@@ -125,7 +125,7 @@ interface ILiquidator {
     ///      payment + fee <= max(0, equity) * release / MM'       (both scaled down to it)
     ///
     /// and the small reward SMALL_REWARD once, where the whole book of an account below SMALL_ACCOUNT is taken, at most the equity left.
-    /// In BANKRUPT the fund pays to the account the legs' share of the deficit (by stress loss, `StressShare`; all of it where no
+    /// In BANKRUPT the fund pays to the account the legs' share of the deficit (by requirement, `StressShare`; all of it where no
     /// leg is left) and to the liquidator min(BANKRUPT_REWARD * notional of the legs, LIQUIDATION_FEE * release): worthless long
     /// options, of any notional, earn nothing.
     /// Liquidator's account: SCOPE_TRADE of the caller, initial margin after the callback, on fresh prices.

@@ -52,7 +52,7 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
 
     /// @inheritdoc ILiquidator
     function flag(uint64 account, Witness calldata witness) external {
-        (, ParameterTable p) = _table();
+        ParameterTable p = _table();
         Requirement memory r = ENGINE.proveHealthBelow(account, witness, p.get(Parameter.FULL_THRESHOLD));
         _requireFresh(r.oldestPrice, p);
         Clock memory c = _prove(_clocks, account, p);
@@ -62,7 +62,7 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
     /// @inheritdoc ILiquidator
     function liquidate(Liquidation calldata request) external nonReentrant returns (Outcome memory out) {
         // Cache
-        (uint256[] memory words, ParameterTable p) = _table();
+        ParameterTable p = _table();
         Requirement memory before = ENGINE.witnessed(request.account, request.witness);
         int256 healthBefore = ENGINE.health(before);
 
@@ -83,7 +83,7 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
 
         // Execute
         if (out.tier == Tier.BANKRUPT) {
-            _payFromFund(request, out, before.grossNotional, afterwards, words);
+            _payFromFund(request, out, before.grossNotional, afterwards, p);
         } else {
             _payFromAccount(request, out, before.equity, afterwards, small, p);
         }
@@ -104,7 +104,7 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
 
     /// @inheritdoc ILiquidator
     function flagDebt(uint64 account) external {
-        (, ParameterTable p) = _table();
+        ParameterTable p = _table();
         _requireDebt(account, p);
         Clock memory c = _prove(_debtClocks, account, p);
         emit DebtFlagged(account, msg.sender, c.startedAt, LEDGER.cash(account));
@@ -113,7 +113,7 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
     /// @inheritdoc ILiquidator
     function convertCollateral(uint64 account, uint64 to, uint8 index, uint256 quantity, uint256 maxPaid) external nonReentrant {
         // Cache
-        (, ParameterTable p) = _table();
+        ParameterTable p = _table();
         Requirement memory before = ENGINE.requirement(account);
 
         // Checks
@@ -171,13 +171,13 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
 
     /// @inheritdoc ILiquidator
     function discountNow(uint64 account) external view returns (uint256) {
-        (, ParameterTable p) = _table();
+        ParameterTable p = _table();
         return _fullDiscount(_proven(_clocks[account], p), p);
     }
 
     /// @inheritdoc ILiquidator
     function conversionDiscountNow(uint64 account) external view returns (uint256) {
-        (, ParameterTable p) = _table();
+        ParameterTable p = _table();
         return _conversionDiscount(_proven(_debtClocks[account], p), p);
     }
 
@@ -234,12 +234,11 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
         Outcome memory out,
         uint256 grossNotional,
         Requirement memory afterwards,
-        uint256[] memory words
+        ParameterTable p
     ) private {
-        ParameterTable p = _wrap(words);
         _prove(_clocks, request.account, p);
         uint256 deficit = afterwards.equity < 0 ? uint256(-afterwards.equity) : 0;
-        uint256 share = StressShare.shareDown(ENGINE, DOOR, words, request.legs, LEDGER.book(request.account).positions);
+        uint256 share = StressShare.shareDown(ENGINE, LEDGER, request.account, request.legs, afterwards, grossNotional);
         uint256 toAccount = FixedPointMathLib.mulDiv(deficit, share, WAD);
         uint256 notional = FixedPointMathLib.zeroFloorSub(grossNotional, afterwards.grossNotional);
         out.payment = ProvenRelease.bankruptRewardDown(notional, out.release, p);
@@ -366,19 +365,11 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
         (spot,,) = DOOR.prices(uint8(row));
     }
 
-    /// @dev One copy of the data contract's code: words for the engine, and the same memory as a table.
-    function _table() private view returns (uint256[] memory words, ParameterTable p) {
+    /// @dev One copy of the data contract's code; the table begins behind the length of `raw`.
+    function _table() private view returns (ParameterTable p) {
         bytes memory raw = SSTORE2.read(PARAMETERS.pointer());
         assembly ("memory-safe") {
-            mstore(raw, shr(5, mload(raw)))
-            words := raw
-        }
-        p = _wrap(words);
-    }
-
-    function _wrap(uint256[] memory words) private pure returns (ParameterTable p) {
-        assembly ("memory-safe") {
-            p := add(words, 0x20)
+            p := add(raw, 0x20)
         }
     }
 }

@@ -3,67 +3,56 @@ pragma solidity 0.8.30;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
+import {ILedger} from "../interfaces/ILedger.sol";
 import {ILiquidator} from "../interfaces/ILiquidator.sol";
-import {IMarginEngine} from "../interfaces/IMarginEngine.sol";
-import {IPriceDoor} from "../interfaces/IPriceDoor.sol";
-import {FixedPoint} from "../math/FixedPoint.sol";
-import {Book, ExpiryMarket, MarginMode, Market, UnderlyingMarket} from "../types/Book.sol";
-import {InstrumentId} from "../types/InstrumentId.sol";
-import {position, Position} from "../types/Position.sol";
+import {IMarginEngine, Requirement} from "../interfaces/IMarginEngine.sol";
+import {Leg} from "../types/Book.sol";
 
 /// @title Stress share
-/// @notice How a bankrupt account's deficit is spread over its legs: in proportion to what each leg alone would require in PORTFOLIO
-/// mode, whatever the account's own mode. That is the leg's stress loss and charges, and by notional where it has no stress loss
-/// (NOTIONAL_FLOOR), so that no leg counts nothing.
-/// @dev Taken alone, legs add up: splitting a book over several calls leaves the deficit spread as before [A: good legs taken, the
-/// deficit stranded on a crumb]. The measure is linear in size but for the charges beyond DELTA_FREE and VEGA_FREE.
+/// @notice How a bankrupt account's deficit D is split between the legs taken (t) and those left (l): by the maintenance requirements
+/// R of either part as a book of its own, in the account's mode and with its collateral:
+///
+///      share = R_t / (R_t + R_l)          all of it where no leg is left; by notional where neither part requires anything
+///
+/// @dev Requirements are subadditive (a whole nets what its parts do not; but for size tiers and charges with a free amount):
+/// R_t + R_l >= R. What stays with the rest, per unit of its
+/// requirement, is D / (R_t + R_l) <= D / R: it never grows, so nobody can take the good legs and strand the deficit on a
+/// crumb [A]. In CROSS and ISOLATED requirements add up and each leg bears exactly its own. One scan, whatever the number of legs.
 library StressShare {
-    /// @notice Share of `taken` in `taken` and `left` together, 1e18, rounded down. 1e18 where nothing is left.
-    /// @param left Packed positions that the account still holds. @param words The whole parameter table.
+    uint256 private constant WAD = 1e18;
+
+    /// @notice Share of the legs just taken, 1e18, rounded down.
+    /// @param afterwards Requirement of what is left. @param grossBefore Gross notional before the legs moved.
     function shareDown(
         IMarginEngine engine,
-        IPriceDoor door,
-        uint256[] memory words,
+        ILedger ledger,
+        uint64 account,
         ILiquidator.LiquidationLeg[] calldata taken,
-        uint256[] memory left
+        Requirement memory afterwards,
+        uint256 grossBefore
     ) internal view returns (uint256) {
-        if (left.length == 0) return 1e18;
-        uint256 moved;
+        ILedger.PositionView[] memory left = ledger.positions(account);
+        if (left.length == 0) return WAD;
+        uint256 requiredTaken = engine.preview(account, _exchange(left, taken), 0).maintenance;
+        uint256 total = requiredTaken + afterwards.maintenance;
+        if (total != 0) return FixedPointMathLib.mulDiv(WAD, requiredTaken, total);
+        if (grossBefore == 0) return WAD;
+        return FixedPointMathLib.mulDiv(WAD, FixedPointMathLib.zeroFloorSub(grossBefore, afterwards.grossNotional), grossBefore);
+    }
+
+    /// @dev Trades that turn what is left into what was taken. At price 0: no requirement depends on the balance.
+    function _exchange(ILedger.PositionView[] memory left, ILiquidator.LiquidationLeg[] calldata taken)
+        private
+        pure
+        returns (Leg[] memory legs)
+    {
+        uint256 count = left.length;
+        legs = new Leg[](count + taken.length);
+        for (uint256 i; i < count; ++i) {
+            legs[i] = Leg(left[i].instrument, int128(-left[i].size), 0); // sizes are int96 (types/Position.sol)
+        }
         for (uint256 i; i < taken.length; ++i) {
-            InstrumentId id = InstrumentId.wrap(taken[i].instrument);
-            moved += _alone(engine, door, words, position(id, FixedPoint.lnStrike(id), taken[i].size));
+            legs[count + i] = Leg(taken[i].instrument, taken[i].size, 0);
         }
-        uint256 total = moved;
-        for (uint256 i; i < left.length; ++i) {
-            total += _alone(engine, door, words, Position.wrap(left[i]));
-        }
-        return total == 0 ? 0 : FixedPointMathLib.mulDiv(1e18, moved, total);
-    }
-
-    /// @dev Initial margin of one position as a book of its own.
-    function _alone(IMarginEngine engine, IPriceDoor door, uint256[] memory words, Position p) private view returns (uint256) {
-        Book memory book;
-        book.mode = MarginMode.PORTFOLIO;
-        book.positions = new uint256[](1);
-        book.positions[0] = Position.unwrap(p);
-        return engine.compute(words, _market(door, p.instrument()), book).initial;
-    }
-
-    function _market(IPriceDoor door, InstrumentId id) private view returns (Market memory market) {
-        uint32 expiry = id.expiry();
-        uint40[] memory keys = new uint40[](expiry == 0 ? 1 : 2);
-        keys[0] = uint40(id.underlying()) << 32;
-        if (expiry != 0) keys[1] = id.feedKey();
-        uint256[] memory feed = door.read(keys);
-
-        UnderlyingMarket memory u;
-        u.underlying = id.underlying();
-        u.spot = feed[0];
-        u.expiries = new ExpiryMarket[](expiry == 0 ? 0 : 1);
-        if (expiry != 0) u.expiries[0] = ExpiryMarket(expiry, feed[1], feed[2], feed[3]);
-
-        market.time = block.timestamp;
-        market.underlyings = new UnderlyingMarket[](1);
-        market.underlyings[0] = u;
     }
 }

@@ -123,6 +123,33 @@ def test_good_legs_taken_and_the_deficit_stranded_on_a_crumb(world: World, long_
     assert paid == pytest.approx(wad(142.1), abs=4 * 10**12)
 
 
+def test_the_deficit_per_requirement_never_grows(world: World, alice: Any, rescuer: int, liquidator: Any, expiries: Any) -> None:
+    """The same in a hedged book: whichever legs go first, hedge or risk, the rest is not left with more deficit for what it requires."""
+    world.fund(100_000)
+    short_put = Instrument.put(ETH, expiries[1], 3_400).pack()
+    long_put = Instrument.put(ETH, expiries[1], 3_000).pack()
+    account = world.open(alice, PORTFOLIO, usdc=30_000)
+    world.trade(account, short_put, -10)
+    world.trade(account, long_put, 10)
+    world.trade(account, ETH_PERP, 4)
+    world.withdraw_what_is_free(account)
+    spot = 3_400.0
+    while world.requirement(account)["equity"] >= 0:
+        spot -= 100
+        world.move({"ETH": spot})
+    for first in ([(long_put, wad(10))], [(short_put, -wad(9))], [(ETH_PERP, wad(4)), (long_put, wad(1))], [(short_put, -wad(1))]):
+        before = world.requirement(account)
+        snapshot = world.system.anvil.snapshot()
+        chain = world.system.chain
+        contract = world.system.deployment.contract(chain, "Liquidator")
+        world.move()
+        chain.send(contract.functions.liquidate((account, rescuer, first, world.witness(account), 0, b"")), liquidator.address)
+        after = world.requirement(account)
+        assert before["equity"] < after["equity"] < 0
+        assert after["equity"] / after["maintenance"] >= before["equity"] / before["maintenance"] * 1.001
+        world.system.anvil.revert(snapshot)
+
+
 def test_a_bankrupt_book_stuffed_with_worthless_options(world: World, alice: Any, liquidator: Any, rescuer: int, expiries: Any) -> None:
     """A reward by notional alone: 400 calls that are worth nothing are 1.3 M USD of notional, 1,276 of reward, for a deficit of cents."""
     world.fund(10_000)
