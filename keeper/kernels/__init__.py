@@ -4,8 +4,8 @@ margin(book, market, parameters) is keeper.margin.margin through the kernels, or
 work. For ticks, lay the book out once:
 
 prepared = PreparedBook.of(book, market, parameters)
-figures = prepared.figures(market)          # all accounts, each in its own mode
-below = np.flatnonzero(figures.health < 1.0)
+figures = prepared.figures(market)          # all accounts, each in its own mode, in the order of prepared.row
+below = prepared.row[figures.health < 1.0]  # rows of the book
 
 Everything but the switch needs numba and is imported from its module: `keeper.kernels.prepared`, `.pricing`, `.incremental`.
 """

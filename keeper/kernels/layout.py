@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from keeper.errors import MarketError
 from keeper.kernels.memory import line_aligned
+from keeper.kernels.reduction import ALONE, CLOSES, JOINS
 from keeper.margin import Book
 from keeper.margin.book import sum_by
 from keeper.model import CorrelationGroup, MarginMode
@@ -35,7 +36,7 @@ class AccountLayout:
     row [A]: the account's row in the book; first [A + 1] position; instrument [P] (uint16 where it fits); opens [P]: 1
     where another expiry than the previous position's begins, in a segment's first position 1 unless it is undated; size [P];
     contracts [G]: sum of |size| of each segment; funds [A]: cash - cost of all positions; collateral [A, K].
-    signature_start [Q + 1] into: length, underlying (row in the market), group (-1: none), closes (1: last of its group) [Z].
+    signature_start [Q + 1] into: length, underlying (row in the market), group (-1: none), role [Z].
     portfolio, joins [Q]: 1 where the accounts are margined by stress, and where some hold collateral.
     chunk_signature, chunk_start, chunk_count, chunk_segment (the first of `contracts`) [C].
     """
@@ -52,7 +53,7 @@ class AccountLayout:
     length: Indices
     underlying: Indices
     group: Indices
-    closes: Indices
+    role: Indices
     portfolio: Indices
     joins: Indices
     chunk_signature: Indices
@@ -100,10 +101,10 @@ class AccountLayout:
         place = np.arange(signature_start[-1]) - np.repeat(signature_start[:-1], counts)
         under_z, length_z = described[which, 3 + 2 * place], described[which, 4 + 2 * place]
         group_z = group_of[under_z] if len(group_of) else under_z
-        closes = np.ones(len(which), dtype=np.int64)
-        same_signature = np.append(which[1:] == which[:-1], False)
-        same_group = np.append(group_z[1:] == group_z[:-1], False)
-        closes[same_signature & same_group & (group_z >= 0)] = 0
+        role = np.full(len(which), ALONE, dtype=np.int64)
+        with_next = np.append((which[1:] == which[:-1]) & (group_z[1:] == group_z[:-1]), False) & (group_z >= 0)
+        role[with_next] = JOINS
+        role[1:][with_next[:-1] & ~with_next[1:]] = CLOSES
 
         total = np.zeros(A, dtype=np.int64)
         np.add.at(total, owner, lengths)
@@ -145,7 +146,7 @@ class AccountLayout:
             length=length_z,
             underlying=under_z,
             group=group_z,
-            closes=closes,
+            role=role,
             portfolio=described[signature_first, 0] if A else np.zeros(0, dtype=np.int64),
             joins=described[signature_first, 1] if A else np.zeros(0, dtype=np.int64),
             chunk_signature=chunk_signature[shuffled],

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from keeper.errors import BookError, MarketError
-from keeper.kernels.layout import AccountLayout, SegmentLayout
+from keeper.kernels.layout import CHUNK, AccountLayout, SegmentLayout
 from keeper.kernels.market import MarketPlan, MarketVector
 from keeper.kernels.memory import line_aligned
 from keeper.kernels.pricing import COLUMNS, OUTPUTS, price_slots
@@ -18,14 +19,15 @@ from keeper.margin import Book
 from keeper.model import CorrelationGroup, Kind, Market, Parameters
 from keeper.pricing import InstrumentTable, PricedTable, Quotes, scenario_shocks, shocked_vol
 
-__all__ = ["AccountFigures", "PreparedBook", "PreparedTable"]
+__all__ = ["AccountFigures", "OtherModes", "PreparedBook", "PreparedTable"]
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class AccountFigures:
-    """USD per account of the book, all [A], as in keeper.margin.MarginResult; views of one table, a line per account."""
+    """USD per account, all [A], as in keeper.margin.MarginResult, in the order of `PreparedBook.row`; views of one table, a
+    cache line per account."""
 
     initial: Floats
     maintenance: Floats
@@ -39,13 +41,16 @@ class AccountFigures:
 
 @dataclass(frozen=True, slots=True)
 class OtherModes:
-    """What the rules of the other modes ask of each account, all [A] USD: stress_requirement: R, as PORTFOLIO initial
+    """What the rules of the other modes ask of each account, all [A] USD, in the same order: stress_requirement: R, as PORTFOLIO initial
     margin; standard_initial, standard_maintenance: CROSS and ISOLATED; long_options: marks that support nothing there."""
 
     stress_requirement: Floats
     standard_initial: Floats
     standard_maintenance: Floats
     long_options: Floats
+
+
+_Columns = TypeVar("_Columns", AccountFigures, OtherModes)
 
 
 class PreparedTable:
@@ -159,6 +164,8 @@ class PreparedBook:
         self.layout = AccountLayout.of(book, underlyings, groups)
         self._segments: SegmentLayout | None = None
         p, U = parameters, len(underlyings)
+        self._room = CHUNK * max(1, int(np.diff(self.layout.signature_start).max(initial=0)))
+        self._scratch = line_aligned(self.threads * self._room * 10)
         self._figures = line_aligned(max(1, book.accounts), FIGURES)
         self._others = np.zeros((1, FIGURES))
         self._auxiliary = line_aligned(max(1, len(book.table)) * AUXILIARY)
@@ -217,8 +224,20 @@ class PreparedBook:
             len(self.parameters.scenarios), self._losses, self.threads,
         )  # fmt: skip
 
+    @property
+    def row(self) -> NDArray[np.int64]:
+        """[A] the account's row in the book, in the order in which figures are made: writing each to its own place in the
+        book's order would take longer than computing it."""
+        return self.layout.row
+
+    def in_book_order(self, figures: _Columns) -> _Columns:
+        """Copies in the order of the book."""
+        back = np.empty_like(self.row)
+        back[self.row] = np.arange(len(back))
+        return type(figures)(*(getattr(figures, item.name)[back] for item in fields(figures)))
+
     def figures(self, market: Market | MarketVector) -> AccountFigures:
-        """Every account in its own mode; the arrays are overwritten by the next call.
+        """Every account in its own mode, in the order of `row`; the arrays are overwritten by the next call.
 
         Raises MarketError and ParameterError as keeper.margin.margin, BookError where a figure is not finite.
         """
@@ -251,19 +270,19 @@ class PreparedBook:
         kappa = np.array([group.kappa for group in self.groups], dtype=np.float64)
         margin_accounts(
             t.flat_grid, self._auxiliary, t.outputs, self._short_margin, self._kind, near, unit.reshape(-1),
-            y.row, y.first, y.instrument, y.opens, y.size, y.contracts, y.funds, y.collateral,
-            y.signature_start, y.length, y.underlying, y.group, y.closes, y.portfolio, y.joins,
+            y.first, y.instrument, y.opens, y.size, y.contracts, y.funds, y.collateral.reshape(-1),
+            y.signature_start, y.length, y.underlying, y.group, y.role, y.portfolio, y.joins,
             y.chunk_signature, y.chunk_start, y.chunk_count, y.chunk_segment,
             vector.spot, slots[:U, 0].copy(), vector.spot * p.gamma_step * vector.spot_scale, self._steep, doubt, kappa,
             self._prices(vector), self._token_underlying, self._kept[:, 0].copy(), self._kept[:, 1].copy(),
-            self._rules, self._tiers, len(p.scenarios), every_mode, self._figures, self._others, self._unsound, self.threads,
+            self._rules, self._tiers, len(p.scenarios), every_mode, self._scratch, self._room,
+            self._figures.reshape(-1), self._others.reshape(-1), self._unsound, self.threads,
         )  # fmt: skip
         figures = self._figures[: self.book.accounts]
         initial, maintenance, equity, at_initial, at_maintenance, paid, gross, health = (figures[:, k] for k in range(FIGURES))
         if self._unsound.any():
-            self._unsound[:] = 0
             wrong = int(np.argmin(np.isfinite(figures[:, :5]).all(axis=1)))
-            raise BookError(f"expected finite figures, account {self.book.account_id[wrong]} has {figures[wrong, :5]}")
+            raise BookError(f"expected finite figures, account {self.book.account_id[self.row[wrong]]} has {figures[wrong, :5]}")
         return AccountFigures(initial, maintenance, equity, at_initial, at_maintenance, paid, gross, health)
 
     def _prices(self, vector: MarketVector) -> Floats:

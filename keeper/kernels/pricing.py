@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keeper.kernels.compilation import forced_inline, kernel
+from keeper.kernels.compilation import ParallelKernel, forced_inline, kernel
 from keeper.kernels.memory import line_aligned
 from keeper.kernels.normal import exponential, log_ratio, mills, normal_density, out_of_the_money
 from keeper.kernels.vectors import absolute, fma, larger, load, positive, smaller, splat, square_root, store
@@ -64,7 +64,7 @@ def _option(F: Any, K: Any, tau: Any, root: Any, vol: Any, discount: Any, rate: 
     return value, delta, gamma, vega, theta, zero - tau * value, vanna, volga
 
 
-@kernel()
+@kernel
 def _greeks(inputs: Floats, outputs: Floats, width: int) -> None:
     """inputs [6, width] F, K, tau, vol, rate, sign -> outputs [8, width]; width a multiple of 8."""
     for i in range(0, width, 8):
@@ -94,7 +94,7 @@ def greeks(forward: ArrayLike, strike: ArrayLike, tau: ArrayLike, vol: ArrayLike
     return OptionGreeks(*outputs[:, :count])
 
 
-@kernel(parallel=True)
+@ParallelKernel
 def price_slots(
     slot: Any, strike: Any, sign: Any, slots: Any, slot_underlying: Any, scenarios: Any, underlyings: int,
     limits: Any, work: Any, outputs: Any, grid: Any, width: int, threads: int,

@@ -11,11 +11,11 @@ from typing import Any
 import numba
 import numpy as np
 
-from keeper.kernels.compilation import forced_inline, kernel
+from keeper.kernels.compilation import ParallelKernel, forced_inline, kernel
 from keeper.kernels.pricing import COLUMNS
-from keeper.kernels.vectors import blend_first, fma, item, lane, larger, load, select, smaller, smallest, splat, total
+from keeper.kernels.vectors import blend_first, fma, item, larger, load, put, select, smaller, smallest, splat, store, total
 
-__all__ = ["AUXILIARY", "FIGURES", "fill_auxiliary", "margin_accounts", "read_grid", "stress_losses"]
+__all__ = ["ALONE", "AUXILIARY", "CLOSES", "FIGURES", "JOINS", "fill_auxiliary", "margin_accounts", "read_grid", "stress_losses"]
 
 AUXILIARY = 8
 """Lanes of the second row of an instrument, all per contract: netted per expiry and charged in absolute value: rate
@@ -24,6 +24,9 @@ vega, minus half of near gamma x step^2."""
 
 FIGURES = 8
 """initial, maintenance, equity, margin equity at initial and at maintenance haircuts, long options, gross notional, health."""
+
+ALONE, JOINS, CLOSES = 0, 1, 2
+"""Roles of a segment: without others of its group in the account; with, and the last of them."""
 
 
 @forced_inline
@@ -39,7 +42,7 @@ def _worst(a0: Any, a1: Any, a2: Any, a3: Any, a4: Any, scenarios: int) -> Any:
     return smallest(smaller(smaller(smaller(a0, a1), smaller(a2, a3)), a4))
 
 
-@kernel(parallel=True)
+@ParallelKernel
 def stress_losses(
     grid: Any, instrument: Any, size: Any, chunk_position: Any, chunk_length: Any, chunk_segment: Any, chunk_count: Any,
     scenarios: int, losses: Any, threads: int,
@@ -62,7 +65,7 @@ def stress_losses(
                 losses[segment] = max(0.0, -_worst(a0, a1, a2, a3, a4, scenarios))
 
 
-@kernel(parallel=True)
+@ParallelKernel
 def read_grid(grid: Any, count: int, repeats: int, sums: Any, threads: int) -> None:
     """The probe: every thread reads the first `count` doubles (a multiple of 32) `repeats` times and adds them up."""
     for thread in numba.prange(threads):
@@ -77,7 +80,7 @@ def read_grid(grid: Any, count: int, repeats: int, sums: Any, threads: int) -> N
         sums[8 * thread] = total(a + b + c + d)
 
 
-@kernel()
+@kernel
 def fill_auxiliary(
     slot: Any, kind: Any, slots: Any, slot_underlying: Any, seconds: Any, spot_scale: Any, charges: Any, outputs: Any,
     width: int, auxiliary: Any, steep: Any,
@@ -140,7 +143,7 @@ def _standard(p: int, end: int, instrument: Any, size: Any, kind: Any, value: An
     return initial, maintenance, long_options
 
 
-@kernel()
+@kernel
 def fill_short_margin(slot: Any, kind: Any, strike: Any, slots: Any, rates: Any, outputs: Any, short_margin: Any) -> None:
     """short_margin [I, 2]: initial and maintenance margin of one contract of each option sold. rates: short_option_initial,
     its minimum, short_option_maintenance, short_initial_over_maintenance."""
@@ -156,156 +159,170 @@ def fill_short_margin(slot: Any, kind: Any, strike: Any, slots: Any, rates: Any,
             short_margin[2 * i + 1] = maintenance
 
 
-@kernel(parallel=True)
-def margin_accounts(  # noqa: C901 - one loop, so that the P&L of a segment and of its group stays in registers
-    grid: Any, auxiliary: Any, outputs: Any, short_margin: Any, kind: Any, seconds_near: Any, unit: Any,
-    row: Any, first: Any, instrument: Any, opens: Any, size: Any, contracts_held: Any, funds: Any, collateral: Any,
-    signature_start: Any, length: Any, underlying: Any, group: Any, closes: Any, portfolio: Any, joins: Any,
+@forced_inline
+def _first_lane(index: int, x: float) -> Any:
+    """x in one lane, zeros in the others."""
+    value, zero = splat(x), splat(0.0)
+    return blend_first(index + 1, value, zero) - blend_first(index, value, zero)
+
+
+@forced_inline
+def _reduce_chunk(
+    slot: int, a_first: int, a_end: int, z_first: int, z_end: int, p: int, joining: bool, grid: Any, auxiliary: Any, unit: Any,
+    instrument: Any, opens: Any, size: Any, collateral: Any, length: Any, underlying: Any, role: Any,
+    spot: Any, token_price: Any, token_underlying: Any, rules: Any, scenarios: int, worst: Any, joint: Any, sums: Any,
+) -> None:  # fmt: skip
+    """Per segment, from `slot` on: its least P&L, that of its group where it closes one, and the eight sums."""
+    # |b| = max(b, -b); max(b, 0) = max(b, 0 b); b = max(b, 1 b)
+    zero = splat(0.0)
+    folding = blend_first(2, splat(-1.0), blend_first(4, zero, splat(1.0)))
+    tokens = len(token_price)
+    for a in range(a_first, a_end):
+        j0 = zero
+        j1, j2, j3, j4 = zero, zero, zero, zero
+        for z in range(z_first, z_end):
+            a0, summed, b = zero, zero, zero
+            a1, a2, a3, a4 = zero, zero, zero, zero
+            if joining:
+                u = item(underlying, z)
+                quantity, worth = 0.0, 0.0
+                for k in range(tokens):
+                    if item(token_underlying, k) == u:
+                        quantity += item(collateral, a * tokens + k)
+                        worth += item(collateral, a * tokens + k) * item(token_price, k)
+                v, at, dollars = splat(worth), u * COLUMNS, quantity * item(spot, u)
+                a0, a1 = v * load(unit, at), v * load(unit, at + 8)
+                a2, a3, a4 = v * load(unit, at + 16), v * load(unit, at + 24), v * load(unit, at + 32)
+                summed = _first_lane(0, item(rules, 6) * worth) + _first_lane(5, dollars)
+                b = _first_lane(1, dollars * item(rules, 0))
+            for _ in range(item(length, z)):
+                i = np.int64(item(instrument, p))
+                at, contracts = i * COLUMNS, splat(item(size, p))
+                a0 = fma(contracts, load(grid, at), a0)
+                a1 = fma(contracts, load(grid, at + 8), a1)
+                a2 = fma(contracts, load(grid, at + 16), a2)
+                a3 = fma(contracts, load(grid, at + 24), a3)
+                a4 = fma(contracts, load(grid, at + 32), a4)
+                new = item(opens, p) != 0
+                summed = summed + select(new, larger(b, folding * b), zero)
+                b = fma(contracts, load(auxiliary, i * AUXILIARY), select(new, zero, b))
+                p += 1
+            store(sums, slot * AUXILIARY, summed + larger(b, folding * b))
+            put(worst, slot, _worst(a0, a1, a2, a3, a4, scenarios))
+            if item(role, z) != ALONE:
+                j0, j1, j2, j3, j4 = j0 + a0, j1 + a1, j2 + a2, j3 + a3, j4 + a4
+                if item(role, z) == CLOSES:
+                    put(joint, slot, _worst(j0, j1, j2, j3, j4, scenarios))
+                    j0 = zero
+                    j1, j2, j3, j4 = zero, zero, zero, zero
+            slot += 1
+
+
+@ParallelKernel
+def margin_accounts(  # noqa: C901 - the rules of one account, read from top to bottom
+    grid: Any, auxiliary: Any, outputs: Any, short_margin: Any, kind: Any, near: Any, unit: Any,
+    first: Any, instrument: Any, opens: Any, size: Any, contracts_held: Any, funds: Any, collateral: Any,
+    signature_start: Any, length: Any, underlying: Any, group: Any, role: Any, portfolio: Any, joins: Any,
     chunk_signature: Any, chunk_start: Any, chunk_count: Any, chunk_segment: Any,
     spot: Any, mark: Any, step: Any, steep: Any, doubt: Any, kappa: Any,
     token_price: Any, token_underlying: Any, kept_initial: Any, kept_maintenance: Any,
-    rules: Any, limits: Any, scenarios: int, every_mode: bool, figures: Any, others: Any, unsound: Any, threads: int,
+    rules: Any, limits: Any, scenarios: int, every_mode: bool, scratch: Any, room: int, figures: Any, others: Any, unsound: Any,
+    threads: int,
 ) -> None:  # fmt: skip
-    """The figures of every account of an AccountLayout, written to its row in the book: figures [A, 8].
+    """The figures of every account of an AccountLayout, in its order: figures [A, 8], flat.
 
     every_mode: others [A, 8] receives what the other rules ask of the account: stress requirement without joined collateral
     where it is not margined by stress, standard initial and maintenance, long options. unsound [8 x threads]: 1 at each
-    thread's first place where a figure is not finite.
+    thread's first place where a figure is not finite. scratch: 10 doubles for each of threads x room segments; a chunk has
+    `room` at most.
     """
-    # |b| = max(b, -b); max(b, 0) = max(b, 0 b); b = max(b, 1 b)
-    scratch = np.array([-1.0, -1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0])
+    rule_delta_free, rule_delta_slope, rule_delta_cap = rules[1], rules[2], rules[3]
+    rule_vega_rate, rule_vega_free, rule_floor, rule_maintenance = rules[4], rules[5], rules[7], rules[8]
+    tokens = len(token_price)
     for thread in numba.prange(threads):
-        folding = load(scratch, 0)
-        zero = splat(0.0)
+        sums = scratch[thread * room * 10 : thread * room * 10 + room * 8]
+        worst = scratch[thread * room * 10 + room * 8 : thread * room * 10 + room * 9]
+        joint = scratch[thread * room * 10 + room * 9 : thread * room * 10 + room * 10]
+        sound = True
         for chunk in range(thread, len(chunk_signature), threads):
-            q = chunk_signature[chunk]
-            by_stress, joining = portfolio[q] == 1, joins[q] == 1
-            z_first, z_end = signature_start[q], signature_start[q + 1]
-            a_first = chunk_start[chunk]
-            p, g = first[a_first], chunk_segment[chunk]
-            for a in range(a_first, a_first + chunk_count[chunk]):
-                begin, end = first[a], first[a + 1]
-                value, gross, charged, losses = 0.0, 0.0, 0.0, 0.0
+            q = item(chunk_signature, chunk)
+            by_stress, holding = item(portfolio, q) == 1, item(joins, q) == 1
+            z_first, z_end = item(signature_start, q), item(signature_start, q + 1)
+            a_first, a_end = item(chunk_start, chunk), item(chunk_start, chunk) + item(chunk_count, chunk)
+            p, g, slot = item(first, a_first), item(chunk_segment, chunk), 0
+            if by_stress or every_mode:
+                _reduce_chunk(
+                    0, a_first, a_end, z_first, z_end, p, holding and by_stress, grid, auxiliary, unit, instrument, opens, size,
+                    collateral, length, underlying, role, spot, token_price, token_underlying, rules, scenarios, worst, joint, sums,
+                )  # fmt: skip
+            for a in range(a_first, a_end):
+                begin, end = item(first, a), item(first, a + 1)
+                value, gross, charged, losses, grouped = 0.0, 0.0, 0.0, 0.0, 0.0
+                for z in range(z_first, z_end):
+                    gross += item(contracts_held, g) * item(spot, item(underlying, z))
+                    g += 1
                 if by_stress or every_mode:
-                    j0 = zero
-                    j1, j2, j3, j4 = zero, zero, zero, zero
-                    grouped = 0.0
                     p = begin
                     for z in range(z_first, z_end):
-                        u = underlying[z]
-                        quantity, worth = 0.0, 0.0
-                        if joining and by_stress:
-                            for k in range(len(token_price)):
-                                if token_underlying[k] == u:
-                                    quantity += collateral[a, k]
-                                    worth += collateral[a, k] * token_price[k]
-                        b = zero
-                        sums = zero
-                        if worth > 0.0:
-                            v = splat(worth)
-                            at = u * COLUMNS
-                            a0, a1 = v * load(unit, at), v * load(unit, at + 8)
-                            a2, a3, a4 = v * load(unit, at + 16), v * load(unit, at + 24), v * load(unit, at + 32)
-                            worth_delta = quantity * spot[u]
-                            b = blend_first(2, splat(worth_delta * rules[0]), zero) - blend_first(1, splat(worth_delta * rules[0]), zero)
-                        else:
-                            a0 = zero
-                            a1, a2, a3, a4 = zero, zero, zero, zero
-                        amount = contracts_held[g]
-                        g += 1
-                        start = p
-                        for _ in range(length[z]):
-                            i = np.int64(item(instrument, p))
-                            at, contracts = i * COLUMNS, splat(item(size, p))
-                            a0 = fma(contracts, load(grid, at), a0)
-                            a1 = fma(contracts, load(grid, at + 8), a1)
-                            a2 = fma(contracts, load(grid, at + 16), a2)
-                            a3 = fma(contracts, load(grid, at + 24), a3)
-                            a4 = fma(contracts, load(grid, at + 32), a4)
-                            new = item(opens, p) != 0
-                            sums = sums + select(new, larger(b, folding * b), zero)
-                            b = fma(contracts, load(auxiliary, i * AUXILIARY), select(new, zero, b))
-                            p += 1
-                        sums = sums + larger(b, folding * b)
-                        loss = max(0.0, -_worst(a0, a1, a2, a3, a4, scenarios))
-                        charge = lane(sums, 0) + lane(sums, 1) + lane(sums, 2) + lane(sums, 3)
-                        value += lane(sums, 4)
-                        dollar_delta = abs(lane(sums, 5) + quantity * spot[u])
-                        gap = lane(sums, 7)
-                        if dollar_delta > rules[1]:
-                            excess = dollar_delta - rules[1]
-                            charge += excess * min(rules[2] * excess, rules[3])
-                        vega = abs(lane(sums, 6))
-                        if vega > rules[5]:
-                            charge += rules[4] * (vega - rules[5])
-                        if gap > 0.0 and steep[u] == 0:
-                            charge += gap  # no contract's gap exceeds its cap, so their sum does not
-                        elif gap > 0.0:
-                            sold = 0.0
-                            for s in range(start, p):
-                                i = np.int64(instrument[s])
-                                if seconds_near[i] != 0:
-                                    sold += max(0.0, -size[s])
-                            charge += min(gap, step[u] * sold)
-                        if doubt[u] > 0.0:
-                            exposure = amount * spot[u]
-                            for s in range(start, p):
-                                if kind[np.int64(instrument[s])] == 0:
-                                    exposure += abs(size[s]) * (mark[u] - spot[u])
-                            charge += doubt[u] * exposure
-                        charge += rules[6] * worth
-                        charged += charge
-                        gross += amount * spot[u]
-                        if group[z] < 0:
+                        u, at = item(underlying, z), slot * AUXILIARY
+                        charged += (item(sums, at) + item(sums, at + 1)) + (item(sums, at + 2) + item(sums, at + 3))
+                        value += item(sums, at + 4)
+                        excess = max(0.0, abs(item(sums, at + 5)) - rule_delta_free)
+                        charged += excess * min(rule_delta_slope * excess, rule_delta_cap)
+                        charged += rule_vega_rate * max(0.0, abs(item(sums, at + 6)) - rule_vega_free)
+                        gap = max(0.0, item(sums, at + 7))
+                        if item(steep, u) != 0 or item(doubt, u) > 0.0:
+                            sold, exposure = 0.0, 0.0
+                            for s in range(p, p + item(length, z)):
+                                i, contracts = np.int64(item(instrument, s)), item(size, s)
+                                sold += max(0.0, -contracts) if item(near, i) != 0 else 0.0
+                                exposure += abs(contracts) * (item(mark, u) if item(kind, i) == 0 else item(spot, u))
+                            gap = min(gap, item(step, u) * sold)
+                            charged += item(doubt, u) * exposure
+                        charged += gap  # where no contract's gap exceeds its cap, the sum of theirs does not either
+                        p += item(length, z)
+                        loss = max(0.0, -item(worst, slot))
+                        if item(role, z) == ALONE:
                             losses += loss
                         else:
-                            j0, j1, j2, j3, j4 = j0 + a0, j1 + a1, j2 + a2, j3 + a3, j4 + a4
                             grouped += loss
-                            if closes[z] == 1:
-                                share = kappa[group[z]]
-                                joint = max(0.0, -_worst(j0, j1, j2, j3, j4, scenarios))
-                                losses += (1.0 - share) * grouped + share * joint
-                                j0 = zero
-                                j1, j2, j3, j4 = zero, zero, zero, zero
+                            if item(role, z) == CLOSES:
+                                share = item(kappa, item(group, z))
+                                losses += (1.0 - share) * grouped + share * max(0.0, -item(joint, slot))
                                 grouped = 0.0
-                required = max(charged + losses, rules[7] * gross)
-                initial, maintenance, long_options, binding = required, rules[8] * required, 0.0, rules[8] * required
+                        slot += 1
+                required = max(charged + losses, rule_floor * gross)
+                initial, maintenance, binding, long_options = required, rule_maintenance * required, rule_maintenance * required, 0.0
                 if every_mode or not by_stress:
                     first_margin, least_margin, paid = _standard(begin, end, instrument, size, kind, outputs, short_margin, limits)
                     if every_mode:
-                        others[row[a], 0] = required
-                        others[row[a], 1] = first_margin + paid
-                        others[row[a], 2] = least_margin + paid
-                        others[row[a], 3] = paid
+                        put(others, FIGURES * a, required)
+                        put(others, FIGURES * a + 1, first_margin + paid)
+                        put(others, FIGURES * a + 2, least_margin + paid)
+                        put(others, FIGURES * a + 3, paid)
                     if not by_stress:
                         if not every_mode:
                             for s in range(begin, end):
-                                value += size[s] * outputs[np.int64(instrument[s])]
-                            for z in range(z_first, z_end):
-                                gross += contracts_held[g] * spot[underlying[z]]
-                                g += 1
+                                value += item(size, s) * item(outputs, np.int64(item(instrument, s)))
                         initial, maintenance, binding, long_options = first_margin + paid, least_margin + paid, least_margin, paid
-                owned = funds[a] + value
-                equity, at_initial, at_maintenance = owned, owned, owned
-                if joining:
-                    for k in range(len(token_price)):
-                        tokens = collateral[a, k] * token_price[k]
-                        whole = by_stress and token_underlying[k] != -1
-                        equity += tokens
-                        at_initial += tokens if whole else tokens * kept_initial[k]
-                        at_maintenance += tokens if whole else tokens * kept_maintenance[k]
+                equity = item(funds, a) + value
+                at_initial, at_maintenance = equity, equity
+                if holding:
+                    for k in range(tokens):
+                        owned = item(collateral, a * tokens + k) * item(token_price, k)
+                        whole = by_stress and item(token_underlying, k) != -1
+                        equity += owned
+                        at_initial += owned if whole else owned * item(kept_initial, k)
+                        at_maintenance += owned if whole else owned * item(kept_maintenance, k)
                 supported = at_maintenance - long_options
-                health = supported / binding
-                if not binding > 0.0:
-                    health = np.inf if supported >= 0.0 else -np.inf
-                if 0.0 * initial + 0.0 * maintenance + 0.0 * equity + 0.0 * at_initial + 0.0 * at_maintenance != 0.0:
-                    unsound[8 * thread] = 1
-                out = row[a]
-                figures[out, 0] = initial
-                figures[out, 1] = maintenance
-                figures[out, 2] = equity
-                figures[out, 3] = at_initial
-                figures[out, 4] = at_maintenance
-                figures[out, 5] = long_options
-                figures[out, 6] = gross
-                figures[out, 7] = health
+                health = supported / binding if binding > 0.0 else (np.inf if supported >= 0.0 else -np.inf)
+                sound &= 0.0 * initial + 0.0 * maintenance + 0.0 * equity + 0.0 * at_initial + 0.0 * at_maintenance == 0.0
+                put(figures, FIGURES * a, initial)
+                put(figures, FIGURES * a + 1, maintenance)
+                put(figures, FIGURES * a + 2, equity)
+                put(figures, FIGURES * a + 3, at_initial)
+                put(figures, FIGURES * a + 4, at_maintenance)
+                put(figures, FIGURES * a + 5, long_options)
+                put(figures, FIGURES * a + 6, gross)
+                put(figures, FIGURES * a + 7, health)
+        unsound[8 * thread] = 0 if sound else 1

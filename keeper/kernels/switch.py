@@ -139,9 +139,9 @@ def _by_kernels(book: Book, market: Market, parameters: Parameters) -> MarginRes
         last = PreparedBook.of(book, market, parameters)
         _prepared[:] = [last]
     vector = last.table.vector(market)
-    figures = last.figures(vector)
+    figures = last.in_book_order(last.figures(vector))
     result = object.__new__(_Result)
-    gross, equity = figures.gross_notional.copy(), figures.equity.copy()
+    gross, equity = figures.gross_notional, figures.equity
     owned = np.maximum(equity, 0.0)
     leverage = np.divide(gross, owned, out=np.where(gross > 0.0, np.inf, 0.0), where=(owned > 0.0) & (gross > 0.0))
     filled = {
@@ -149,13 +149,13 @@ def _by_kernels(book: Book, market: Market, parameters: Parameters) -> MarginRes
         "market": market,
         "parameters": parameters,
         "priced": last.table.priced_table(vector),
-        "initial": figures.initial.copy(),
-        "maintenance": figures.maintenance.copy(),
+        "initial": figures.initial,
+        "maintenance": figures.maintenance,
         "equity": equity,
-        "margin_equity_initial": figures.margin_equity_initial.copy(),
-        "margin_equity_maintenance": figures.margin_equity_maintenance.copy(),
-        "long_options": figures.long_options.copy(),
-        "health": figures.health.copy(),
+        "margin_equity_initial": figures.margin_equity_initial,
+        "margin_equity_maintenance": figures.margin_equity_maintenance,
+        "long_options": figures.long_options,
+        "health": figures.health,
         "gross_notional": gross,
         "leverage": leverage,
         "_whole": None,

@@ -33,6 +33,7 @@ __all__ = [
     "polynomial",
     "positive",
     "power_of_two",
+    "put",
     "select",
     "smaller",
     "smallest",
@@ -119,6 +120,18 @@ def item(typingctx: Any, array: Any, index: Any) -> Any:
         return builder.load(builder.gep(data, [args[1]]))
 
     return array.dtype(array, types.intp), generate
+
+
+@intrinsic
+def put(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
+    """put(array, index, value): array[index] = value of a float64 vector, index >= 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        builder.store(args[2], builder.gep(data, [args[1]]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.float64), generate
 
 
 @intrinsic

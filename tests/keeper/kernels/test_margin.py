@@ -48,7 +48,7 @@ def test_every_figure_of_random_books(table: str, groups: str) -> None:
         expected = margin.margin(book, market, parameters)
         assert reached(expected), "the books are expected to reach every rule"
         prepared = PreparedBook.of(book, market, parameters)
-        compare(prepared.figures(market), expected)
+        compare(prepared.in_book_order(prepared.figures(market)), expected)
 
 
 def reached(result: MarginResult) -> bool:
@@ -64,7 +64,8 @@ def test_all_modes_side_by_side(mode: MarginMode) -> None:
     book = book_of(parameters, 5).in_mode(mode)
     expected = margin.margin(book, market, parameters)
     standard = margin.margin(book.in_mode(MarginMode.CROSS), market, parameters)
-    ours, others = PreparedBook.of(book, market, parameters).side_by_side(market)
+    prepared = PreparedBook.of(book, market, parameters)
+    ours, others = (prepared.in_book_order(each) for each in prepared.side_by_side(market))
     compare(ours, expected)
     unit = unit_of(expected)
     for figures, theirs in (
@@ -83,7 +84,7 @@ def test_a_moving_market_on_one_preparation() -> None:
     moves = ((0, 0.7, 0), (1, 1.9, 3_600), (7, 0.3, 86_400), (1, 0.98, 200_000), (0, 1.5, 20_000_000))
     for underlying, factor, seconds in moves:
         market = replace(market.moved(underlying, factor, ("WETH",) if underlying == 1 else ()), time=market.time + seconds)
-        compare(prepared.figures(market), margin.margin(book, market, parameters))
+        compare(prepared.in_book_order(prepared.figures(market)), margin.margin(book, market, parameters))
 
 
 @pytest.mark.parametrize("threads", [1, 2])
