@@ -18,7 +18,7 @@ PY := .venv/bin/python
 STAGE := @toolchain/stage
 UV := .toolchain/uv/bin/uv
 
-.PHONY: help setup demo verify-evidence local test compile lint pytest forge-test parity-deep fuzz invariants gas lock clean
+.PHONY: help setup demo verify-evidence local test compile lint pytest forge-test parity-deep fuzz invariants gas bench-kernel lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,13 @@ gas: setup ## gas of the contracts' functions as the forge tests use them, and c
 	$(STAGE) 'gas' forge test --gas-report
 	$(STAGE) 'code sizes' forge build --sizes
 
+# The peers' versions contradict the project's: they live in an environment of their own, installed when first measured.
+bench-kernel: setup ## the risk kernels, and what people would use instead, side by side; draws docs/kernels.svg
+	@cmp -s benchmarks/peers-requirements.lock .toolchain/peers/.lock || { rm -rf .toolchain/peers && $(PYTHON) -m venv .toolchain/peers \
+	    && .toolchain/peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r benchmarks/peers-requirements.lock \
+	    && cp benchmarks/peers-requirements.lock .toolchain/peers/.lock; }
+	$(STAGE) 'kernel benchmark' $(PY) -m benchmarks.kernel --chart docs/kernels.svg $(ARGS)
+
 # uv writes the hashes of every platform's files and no index address; its own version is fixed here.
 lock: ## resolve the dependencies anew and rewrite the lock files
 	@test -x $(UV) || { $(PYTHON) -m venv .toolchain/uv && .toolchain/uv/bin/python -m pip install --quiet uv==0.13.8; }
@@ -74,6 +81,8 @@ lock: ## resolve the dependencies anew and rewrite the lock files
 	    --custom-compile-command 'make lock' --extra dev --override toolchain/overrides.txt --output-file requirements.lock pyproject.toml
 	$(UV) pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command 'make lock' --constraint requirements.lock --output-file toolchain/build-requirements.lock toolchain/build-requirements.in
+	$(UV) pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	    --custom-compile-command 'make lock' --output-file benchmarks/peers-requirements.lock benchmarks/peers-requirements.in
 	$(NPM) install --package-lock-only --ignore-scripts --no-audit --no-fund --omit-lockfile-registry-resolved
 
 clean: ## remove everything make created

@@ -99,7 +99,8 @@ class PreparedTable:
             self._scenarios, self._scale = self.plan.scenarios(vector, self.parameters), vector.spot_scale.copy()
         price_slots(
             self._slot, self._strike, self._sign, slots.reshape(-1), self.plan.slot_underlying, self._scenarios.reshape(-1),
-            len(self.plan.underlyings), self._limits, self._work, self.outputs, self._grid, self.width, self.threads,
+            len(self.plan.underlyings), self._limits, self._work, self.outputs, self._grid, self.width,
+            np.zeros(1, dtype=np.int64), self.threads,
         )  # fmt: skip
         return slots
 
@@ -221,7 +222,7 @@ class PreparedBook:
             raise BookError("expected a call of stress_losses first: it lays the segments out")
         stress_losses(
             self.table.flat_grid, s.instrument, s.size, s.chunk_position, s.chunk_length, s.chunk_segment, s.chunk_count,
-            len(self.parameters.scenarios), self._losses, self.threads,
+            len(self.parameters.scenarios), self._losses, np.zeros(1, dtype=np.int64), self.threads,
         )  # fmt: skip
 
     @property
@@ -276,7 +277,7 @@ class PreparedBook:
             vector.spot, slots[:U, 0].copy(), vector.spot * p.gamma_step * vector.spot_scale, self._steep, doubt, kappa,
             self._prices(vector), self._token_underlying, self._kept[:, 0].copy(), self._kept[:, 1].copy(),
             self._rules, self._tiers, len(p.scenarios), every_mode, self._scratch, self._room,
-            self._figures.reshape(-1), self._others.reshape(-1), self._unsound, self.threads,
+            self._figures.reshape(-1), self._others.reshape(-1), self._unsound, np.zeros(1, dtype=np.int64), self.threads,
         )  # fmt: skip
         figures = self._figures[: self.book.accounts]
         initial, maintenance, equity, at_initial, at_maintenance, paid, gross, health = (figures[:, k] for k in range(FIGURES))

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from keeper.kernels.compilation import ParallelKernel, forced_inline, kernel
 from keeper.kernels.memory import line_aligned
 from keeper.kernels.normal import exponential, log_ratio, mills, normal_density, out_of_the_money
-from keeper.kernels.vectors import absolute, fma, larger, load, positive, smaller, splat, square_root, store
+from keeper.kernels.vectors import absolute, fma, larger, load, positive, smaller, splat, square_root, store, take
 from keeper.pricing.black76 import DAYS_PER_YEAR, OptionGreeks
 
 __all__ = ["COLUMNS", "OUTPUTS", "greeks", "price_slots"]
@@ -19,6 +19,7 @@ __all__ = ["COLUMNS", "OUTPUTS", "greeks", "price_slots"]
 Floats = NDArray[np.float64]
 
 COLUMNS = 40
+BLOCK = 32
 OUTPUTS = 8
 """value, delta, gamma, vega, theta, rho, vanna, volga"""
 
@@ -97,18 +98,23 @@ def greeks(forward: ArrayLike, strike: ArrayLike, tau: ArrayLike, vol: ArrayLike
 @ParallelKernel
 def price_slots(
     slot: Any, strike: Any, sign: Any, slots: Any, slot_underlying: Any, scenarios: Any, underlyings: int,
-    limits: Any, work: Any, outputs: Any, grid: Any, width: int, threads: int,
+    limits: Any, work: Any, outputs: Any, grid: Any, width: int, counter: Any, threads: int,
 ) -> None:  # fmt: skip
     """Greeks against the spot and the weighted P&L of every instrument of a table.
 
     Per instrument, padded to `width`, a multiple of 8: slot, strike, sign (+1, -1, 0: no option). slots [U + E, 16] and
     scenarios [3 U + 3, 40] as MarketPlan makes them; limits: vol floors up and down, clamp of the slice. work
-    [16, width] scratch; outputs [8, width]; grid [width, 40]. All but the first five are flat.
+    [16, width] scratch; outputs [8, width]; grid [width, 40]. All are flat. counter [1]: zero; the threads take
+    blocks of 32 instruments from it.
     """
-    for thread in numba.prange(threads):
-        for start in range(thread * 8, width, threads * 8):
-            _price_eight(start, slot, strike, sign, slots, limits, work, outputs, width)
-            for i in range(start, start + 8):
+    for _thread in numba.prange(threads):
+        while True:
+            block = take(counter) * BLOCK
+            if block >= width:
+                break
+            for start in range(block, min(block + BLOCK, width), 8):
+                _price_eight(start, slot, strike, sign, slots, limits, work, outputs, width)
+            for i in range(block, min(block + BLOCK, width)):
                 _price_row(i, slot, strike, sign, slot_underlying, scenarios, underlyings, work, grid, width)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from keeper.kernels.compilation import ParallelKernel, forced_inline, kernel
 from keeper.kernels.pricing import COLUMNS
-from keeper.kernels.vectors import blend_first, fma, item, larger, load, put, select, smaller, smallest, splat, store, total
+from keeper.kernels.vectors import blend_first, fma, item, larger, load, put, select, smaller, smallest, splat, store, take, total
 
 __all__ = ["ALONE", "AUXILIARY", "CLOSES", "FIGURES", "JOINS", "fill_auxiliary", "margin_accounts", "read_grid", "stress_losses"]
 
@@ -45,11 +45,16 @@ def _worst(a0: Any, a1: Any, a2: Any, a3: Any, a4: Any, scenarios: int) -> Any:
 @ParallelKernel
 def stress_losses(
     grid: Any, instrument: Any, size: Any, chunk_position: Any, chunk_length: Any, chunk_segment: Any, chunk_count: Any,
-    scenarios: int, losses: Any, threads: int,
+    scenarios: int, losses: Any, counter: Any, threads: int,
 ) -> None:  # fmt: skip
-    """W of every segment of a SegmentLayout, in its order: losses [G] = max(0, -min over scenarios of the P&L)."""
-    for thread in numba.prange(threads):
-        for chunk in range(thread, len(chunk_position), threads):
+    """W of every segment of a SegmentLayout, in its order: losses [G] = max(0, -min over scenarios of the P&L).
+
+    counter [1]: zero; the threads take chunk after chunk from it, so that one that is held up does not hold up the others."""
+    for _thread in numba.prange(threads):
+        while True:
+            chunk = take(counter)
+            if chunk >= len(chunk_position):
+                break
             p, length, g = chunk_position[chunk], chunk_length[chunk], chunk_segment[chunk]
             for segment in range(g, g + chunk_count[chunk]):
                 a0 = splat(0.0)
@@ -227,14 +232,14 @@ def margin_accounts(  # noqa: C901 - the rules of one account, read from top to 
     spot: Any, mark: Any, step: Any, steep: Any, doubt: Any, kappa: Any,
     token_price: Any, token_underlying: Any, kept_initial: Any, kept_maintenance: Any,
     rules: Any, limits: Any, scenarios: int, every_mode: bool, scratch: Any, room: int, figures: Any, others: Any, unsound: Any,
-    threads: int,
+    counter: Any, threads: int,
 ) -> None:  # fmt: skip
     """The figures of every account of an AccountLayout, in its order: figures [A, 8], flat.
 
     every_mode: others [A, 8] receives what the other rules ask of the account: stress requirement without joined collateral
     where it is not margined by stress, standard initial and maintenance, long options. unsound [8 x threads]: 1 at each
     thread's first place where a figure is not finite. scratch: 10 doubles for each of threads x room segments; a chunk has
-    `room` at most.
+    `room` at most. counter as in stress_losses.
     """
     rule_delta_free, rule_delta_slope, rule_delta_cap = rules[1], rules[2], rules[3]
     rule_vega_rate, rule_vega_free, rule_floor, rule_maintenance = rules[4], rules[5], rules[7], rules[8]
@@ -244,7 +249,10 @@ def margin_accounts(  # noqa: C901 - the rules of one account, read from top to 
         worst = scratch[thread * room * 10 + room * 8 : thread * room * 10 + room * 9]
         joint = scratch[thread * room * 10 + room * 9 : thread * room * 10 + room * 10]
         sound = True
-        for chunk in range(thread, len(chunk_signature), threads):
+        while True:
+            chunk = take(counter)
+            if chunk >= len(chunk_signature):
+                break
             q = item(chunk_signature, chunk)
             by_stress, holding = item(portfolio, q) == 1, item(joins, q) == 1
             z_first, z_end = item(signature_start, q), item(signature_start, q + 1)

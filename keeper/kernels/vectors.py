@@ -40,6 +40,7 @@ __all__ = [
     "splat",
     "square_root",
     "store",
+    "take",
     "total",
 ]
 
@@ -120,6 +121,17 @@ def item(typingctx: Any, array: Any, index: Any) -> Any:
         return builder.load(builder.gep(data, [args[1]]))
 
     return array.dtype(array, types.intp), generate
+
+
+@intrinsic
+def take(typingctx: Any, counter: Any) -> Any:
+    """take(counter): the value of counter[0], which is one more for whoever asks next, in whatever thread."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        return builder.atomic_rmw("add", data, ir.Constant(_I64, 1), "monotonic")
+
+    return types.int64(counter), generate
 
 
 @intrinsic
