@@ -261,10 +261,11 @@ class Figures:
         return bool(self._twin_names())
 
     def shown_bankrupt(self) -> str | None:
-        """The trader for whom the fund paid most."""
+        """The trader with one position for whom the fund paid most."""
         paid: dict[int, int] = defaultdict(int)
         for record in self._evidence.of("Liquidated"):
-            if record["args"]["tier"] == BANKRUPT:
+            trader = self._traders.get(record["args"]["account"])
+            if record["args"]["tier"] == BANKRUPT and trader is not None and len(trader.legs) == 1:
                 paid[record["args"]["account"]] += record["args"]["fundPaid"]
         return self._names[max(paid, key=lambda account: paid[account])] if paid else None
 
@@ -388,7 +389,7 @@ def _band(risk: Risk | None) -> str:
 
 
 def _ratio(health: int) -> float | None:
-    """None where there is nothing to divide by."""
+    """None where there is nothing to divide by: no position needs margin."""
     value = health / WAD
     return value if abs(value) < NO_LIMIT else None
 

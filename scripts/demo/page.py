@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Sequence
 from html import escape
@@ -69,7 +70,8 @@ class _Page:
 
     def headline(self) -> str:
         place = ", replayed on the contracts" if self._story.seed is not None else ", played on the contracts"
-        return escape(self._story.title[0].upper() + self._story.title[1:]) + place
+        title = re.sub(r"(\d)-(\d)", r"\1–\2", self._story.title)
+        return escape(title[0].upper() + title[1:]) + place
 
     def lead(self) -> str:
         s, prices, opening = self._summary, self._figures.prices(), self._figures.opening_prices()
@@ -96,7 +98,7 @@ class _Page:
         deficit = f"{_money(unallocated)} of deficits unallocated" if unallocated else "no deficit unallocated"
         tiles = (
             ("", f"{s['accounts']}", "accounts, books in three margin modes"),
-            ("", f"{s['margin_calls']}", "margin calls, before anything was taken"),
+            ("", f"{s['margin_calls']}", "margin calls: health passed below 1.25"),
             ("", f"{s['liquidated']}<small>{s['bankrupt']} bankrupt</small>", "liquidated on proof"),
             ("", _money(lowest), "left in the fund at its lowest"),
             (_verdict(not s["undermargined_left"] and not unallocated), f"{s['undermargined_left']}", f"left under-margined; {deficit}"),
@@ -124,6 +126,7 @@ class _Page:
                 times,
                 [{"name": symbol, "colour": colour, "values": _rounded(path), "area": False, "thin": True}],
                 height=250,
+                points=[self._low(symbol, path)],
                 marks=[{**mark, "value": path[mark["step"]]} for mark in marks if mark["symbol"] == symbol],
             )
         panels = "".join(
@@ -135,6 +138,12 @@ class _Page:
             "was liquidated, or was found with negative equity.",
             _legend("marks") + panels,
         )
+
+    def _low(self, symbol: str, path: Sequence[float]) -> dict[str, Any]:
+        """The lowest price, named."""
+        low = min(path)
+        change = f"{low / self._figures.opening_prices()[symbol] - 1:.0%}".replace("-", "−")
+        return {"step": path.index(low), "value": low, "text": f"${low:,.0f}, {change}"}
 
     def _bands(self) -> str:
         bands = self._figures.bands()
@@ -196,17 +205,23 @@ class _Page:
 
     def _twins(self) -> str:
         pair = self._figures.shown_twins()
-        names = [f"{pair}-portfolio", f"{pair}-cross", *filter(None, [self._figures.shown_bankrupt()])]
-        panels = "".join(self._course(name) for name in names)
+        twins, alone = [f"{pair}-portfolio", f"{pair}-cross"], self._figures.shown_bankrupt()
+        # Twins on one scale: the difference is the message.
+        courses = [self._figures.course(name) for name in twins]
+        values = [value for course in courses for key in ("equity", "maintenance") for value in course[key]]
+        scale = {"low": min(0.0, *values), "high": max(values)}
+        panels = "".join(self._course(course, **scale) for course in courses)
+        if alone is not None:
+            panels += self._course(self._figures.course(alone))
         return _section(
             "The same book, the same cash, two margin modes",
             "Twins hold one book and one deposit, once margined as a portfolio and once position by position. A hedge that counts is the "
-            "only difference between them. The third account had none.",
+            "only difference between them. The third account had no hedge at all, and the price jumped past its equity.",
             _legend("course") + f'<div class="trio">{panels}</div><div style="height:30px"></div>' + twin_table(self._figures.twins()),
         )
 
-    def _course(self, name: str) -> str:
-        course = self._figures.course(name)
+    def _course(self, course: dict[str, Any], **scale: float) -> str:
+        name = course["name"]
         self._chart(
             f"course-{name}",
             f"Margin equity and maintenance margin of {name}",
@@ -218,6 +233,7 @@ class _Page:
             ],
             height=230,
             shade=[0, 1],
+            **scale,
         )
         tag = course["fate"].split(" ")[0].split(",")[0]
         return (

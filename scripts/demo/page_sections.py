@@ -10,6 +10,7 @@ from typing import Any
 __all__ = ["heat_map", "liquidation_table", "mode_bars", "money_table", "notes", "twin_table"]
 
 HEAT_DEPTH = 0.82  # opacity of the strongest cell
+WORST_FIRST = ("left", "bankrupt", "full", "partial", "survived")
 MODES = (("portfolio", "--accent"), ("cross", "--strong"), ("isolated", "--strong"))
 
 
@@ -25,11 +26,11 @@ def liquidation_table(rows: Sequence[Mapping[str, Any]]) -> str:
         fund = _usd(r["fund"]) if r["fund"] else "–"
         body.append(
             f"<tr><td>{_clock(r['time'])}</td><td class=name>{escape(r['account'])}<br><small>{r['mode']}</small></td>"
-            f"<td>{_tag(r['tier'])}</td><td class=n>{_health(r['before'])} → {_health(r['after'])}</td><td>{_minus(legs)}</td>"
+            f"<td>{_tag(r['tier'])}</td><td class=n>{_health(r['before'])} → {_health(r['after'])}</td><td class=legs>{_minus(legs)}</td>"
             f"<td class=n>{_usd(cost)}{share}</td><td class=n>{fund}</td><td class=n>{r['milliseconds']:,.0f} ms</td></tr>"
         )
     head = (
-        "<th>UTC</th><th>account</th><th>tier</th><th class=n>health</th><th>legs taken</th><th class=n>discount and fee</th>"
+        "<th>UTC</th><th>account</th><th>tier</th><th class=n>health</th><th>legs taken, at mark</th><th class=n>discount and fee</th>"
         "<th class=n>fund paid</th><th class=n>after</th>"
     )
     return _table(head, body, tall=True)
@@ -40,15 +41,15 @@ def twin_table(pairs: Sequence[Mapping[str, Any]]) -> str:
     body = []
     for pair in pairs:
         cells = "".join(
-            f"<td>{_tag(pair[mode]['fate'])}</td><td class=n>{_health(pair[mode]['lowest'])}</td>"
-            f"<td class=n>{_usd(pair[mode]['first'])} → {_usd(pair[mode]['last'])}</td>"
-            for mode in ("portfolio", "cross")
+            f"<td>{_tag(twin['fate'])}</td><td class=n>{_health(twin['lowest'])}</td><td class=n>{_usd(twin['last'])}</td>"
+            for twin in (pair["portfolio"], pair["cross"])
         )
         book = _minus(escape(pair["book"]).replace(", ", "<br>"))
-        body.append(f"<tr><td class=name>{escape(pair['name'])}</td><td><small>{book}</small></td>{cells}</tr>")
+        first = _usd(pair["portfolio"]["first"])
+        body.append(f"<tr><td class=name>{escape(pair['name'])}</td><td><small>{book}</small></td><td class=n>{first}</td>{cells}</tr>")
     head = (
-        "<th>twins</th><th>book</th><th>in PORTFOLIO</th><th class=n>lowest health</th><th class=n>equity</th>"
-        "<th>in CROSS</th><th class=n>lowest health</th><th class=n>equity</th>"
+        "<th>twins</th><th>book of each</th><th class=n>equity<br>at first</th><th>in PORTFOLIO</th><th class=n>lowest<br>health</th>"
+        "<th class=n>equity<br>at last</th><th>in CROSS</th><th class=n>lowest<br>health</th><th class=n>equity<br>at last</th>"
     )
     return _table(head, body)
 
@@ -116,8 +117,7 @@ def _cell(value: float, scale: float, *, here: bool) -> str:
 
 
 def _tag(fate: str) -> str:
-    _, _, worst = fate.rpartition(", ")
-    kind = worst.partition(" ")[0]
+    kind = next((kind for kind in WORST_FIRST if kind in fate), "")
     return f'<span class="tag {escape(kind)}">{escape(fate)}</span>'
 
 
@@ -126,7 +126,7 @@ def _usd(amount: float, digits: int = 0) -> str:
 
 
 def _health(value: float | None) -> str:
-    return "–" if value is None else _minus(f"{value:.2f}")
+    return "∞" if value is None else _minus(f"{value:.2f}")
 
 
 def _percent(share: float) -> str:

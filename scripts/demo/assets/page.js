@@ -34,7 +34,7 @@ function timeTicks(first, last, room) {
   const step = [1 / 12, 1 / 6, 0.5, 1, 2, 3, 6, 12, 24, 48].map((h) => h * 3600).find((s) => (last - first) / s <= room) || 172800;
   const found = [];
   for (let t = Math.ceil(first / step) * step; t <= last; t += step) found.push(t);
-  return found.map((t) => [t, clock(t, step >= 43200)]);
+  return found.map((t) => [t, clock(t, step >= 86400)]);
 }
 function clock(t, daysOnly) {
   const date = new Date(t * 1000);
@@ -50,7 +50,7 @@ function draw(host, spec) {
   const times = spec.times, n = times.length;
   const stacked = spec.kind === "stack";
   const ends = spec.series.some((s) => s.end) && width > 520;
-  const pad = { top: 10, right: ends ? spec.room || 64 : 6, bottom: 24, left: 0 };
+  const pad = { top: 12, right: ends ? spec.room || 64 : 8, bottom: 26, left: { count: 30, price: 52, usd: 52, percent: 54 }[spec.format] };
   let low = spec.low, high = spec.high;
   const all = stacked ? [] : spec.series.flatMap((s) => s.values).filter((v) => v !== null);
   if (low === undefined) low = Math.min(...all);
@@ -58,14 +58,13 @@ function draw(host, spec) {
   if (!stacked && spec.low === undefined) { const margin = 0.06 * (high - low || 1); low -= margin; high += margin; }
   if (spec.low !== undefined && spec.high === undefined) high += 0.06 * (high - low || 1);
   const yTicks = ticks(low, high, Math.max(2, Math.round(height / 62)));
-  // Labels stand inside the plot, above their lines: no margin is spent on them.
   const x = (t) => pad.left + ((t - times[0]) / (times[n - 1] - times[0] || 1)) * (width - pad.left - pad.right);
   const y = (v) => pad.top + (1 - (v - low) / (high - low || 1)) * (height - pad.top - pad.bottom);
   const svg = node("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": spec.label }, host);
   const right = width - pad.right;
   for (const v of yTicks) if (!stacked) node("line", { class: v === 0 ? "base" : "grid", x1: pad.left, x2: right, y1: y(v), y2: y(v) }, svg);
   for (const [t, text] of timeTicks(times[0], times[n - 1], Math.floor(width / 88))) {
-    const anchor = x(t) < 20 ? "start" : x(t) > width - 20 ? "end" : "middle";
+    const anchor = x(t) > width - 24 ? "end" : "middle";
     node("text", { x: x(t), y: height - 6, "text-anchor": anchor }, svg, text);
     node("line", { class: "base", x1: x(t), x2: x(t), y1: height - pad.bottom, y2: height - pad.bottom + 4 }, svg);
   }
@@ -81,10 +80,6 @@ function draw(host, spec) {
   } else {
     if (spec.shade) {
       const [upper, lower] = spec.shade.map((i) => spec.series[i].values);
-      const points = [];
-      for (let i = 0; i < n; i++) points.push(`${x(times[i]).toFixed(1)},${y(Math.max(upper[i], lower[i])).toFixed(1)}`);
-      for (let i = n - 1; i >= 0; i--) points.push(`${x(times[i]).toFixed(1)},${y(lower[i]).toFixed(1)}`);
-      node("polygon", { points: points.join(" "), fill: css("--full"), opacity: 0 }, svg);
       // Where equity is below the requirement.
       let run = [];
       const flush = () => { if (run.length > 1) node("polygon", { points: [...run.map((i) => `${x(times[i])},${y(upper[i])}`), ...run.slice().reverse().map((i) => `${x(times[i])},${y(lower[i])}`)].join(" "), fill: css("--full"), opacity: 0.28 }, svg); run = []; };
@@ -99,29 +94,39 @@ function draw(host, spec) {
     }
   }
   for (const v of yTicks) {
-    if (stacked && v === 0) continue;
-    if (stacked) node("line", { x1: pad.left, x2: right, y1: y(v), y2: y(v), stroke: css("--paper"), "stroke-opacity": 0.35 }, svg);
-    const text = node("text", { x: 2, y: y(v) - 4, style: `paint-order:stroke;stroke:${css("--paper")};stroke-width:${stacked ? 0 : 4}px;stroke-linejoin:round${stacked ? `;fill:${css("--ink")};fill-opacity:.62` : ""}` }, svg, signed(format(v)));
-    if (y(v) < 14) text.setAttribute("y", y(v) + 12);
+    if (stacked && v > 0) node("line", { x1: pad.left, x2: right, y1: y(v), y2: y(v), stroke: css("--paper"), "stroke-opacity": 0.35 }, svg);
+    node("text", { x: pad.left - 8, y: y(v) + 4, "text-anchor": "end" }, svg, signed(format(v)));
   }
+  for (const point of spec.points || []) {
+    const below = y(point.value) + 22 < height - pad.bottom;
+    const at = x(times[point.step]);
+    node("text", { class: "note", x: at + 12, y: y(point.value) + (below ? 16 : -2), "text-anchor": at > width - 150 ? "end" : "start" }, svg, point.text);
+  }
+  // One mark per step and kind, its area by the number of accounts; calls above the price, bankruptcies below it.
+  const groups = new Map();
   for (const mark of spec.marks || []) {
-    const cx = x(times[mark.step]), cy = y(mark.value), paper = css("--paper");
-    if (mark.kind === "bankrupt") node("path", { d: `M${cx},${cy - 6.5}l6.5,6.5l-6.5,6.5l-6.5,-6.5z`, fill: css("--bankrupt"), stroke: paper, "stroke-width": 1.2 }, svg);
-    else if (mark.kind === "liquidated") node("circle", { cx, cy, r: 4.6, fill: css("--full"), stroke: paper, "stroke-width": 1.2 }, svg);
-    else node("circle", { cx, cy, r: 4.2, fill: paper, stroke: css("--called"), "stroke-width": 2.2 }, svg);
+    const key = `${mark.step} ${mark.kind}`;
+    groups.set(key, { ...mark, count: (groups.get(key)?.count || 0) + 1 });
+  }
+  for (const mark of groups.values()) {
+    const cx = x(times[mark.step]), paper = css("--paper"), r = 3 + 1.3 * Math.sqrt(mark.count);
+    const cy = y(mark.value) + { call: -13, liquidated: 0, bankrupt: 13 }[mark.kind];
+    if (mark.kind === "bankrupt") node("path", { d: `M${cx},${cy - r - 1}l${r + 1},${r + 1}l${-r - 1},${r + 1}l${-r - 1},${-r - 1}z`, fill: css("--bankrupt"), stroke: paper, "stroke-width": 1.2 }, svg);
+    else if (mark.kind === "liquidated") node("circle", { cx, cy, r, fill: css("--full"), stroke: paper, "stroke-width": 1.2 }, svg);
+    else node("circle", { cx, cy, r: r - 0.6, fill: paper, stroke: css("--called"), "stroke-width": 2.2 }, svg);
   }
   // Cursor and figures under it.
-  const cursor = node("line", { class: "cursor", y1: pad.top, y2: height - pad.bottom, x1: -9, x2: -9 }, svg);
+  const cursor = node("line", { class: "cursor", y1: pad.top, y2: height - pad.bottom, opacity: 0 }, svg);
   const tip = document.createElement("div");
   tip.className = "tip";
   host.append(tip);
-  const leave = () => { tip.style.opacity = 0; cursor.setAttribute("x1", -9); cursor.setAttribute("x2", -9); };
+  const leave = () => { tip.style.opacity = 0; cursor.setAttribute("opacity", 0); };
   const move = (event) => {
     const box = host.getBoundingClientRect(), px = event.clientX - box.left;
     let best = 0;
     for (let i = 1; i < n; i++) if (Math.abs(x(times[i]) - px) < Math.abs(x(times[best]) - px)) best = i;
     const at = x(times[best]);
-    cursor.setAttribute("x1", at); cursor.setAttribute("x2", at);
+    for (const [key, value] of [["x1", at], ["x2", at], ["opacity", 1]]) cursor.setAttribute(key, value);
     const rows = [...spec.series].reverse().map((s) => `<div><i style="background:${css(s.colour)}"></i>${s.name}<span>${s.values[best] === null ? "–" : signed(format(s.values[best]))}</span></div>`);
     const here = (spec.marks || []).filter((m) => m.step === best);
     const names = { call: "called", liquidated: "liquidated", bankrupt: "bankrupt" };
