@@ -18,7 +18,7 @@ from typing import Any
 from scripts.anvil import ROOT
 from scripts.demo.evidence import Evidence, read_evidence
 from scripts.demo.figures import Figures
-from scripts.demo.page_sections import heat_map, liquidation_table, mode_bars, money_table, notes, twin_table
+from scripts.demo.page_sections import heat_map, liquidation_table, mode_bars, money_table, notes, tag, twin_table, with_minus
 from scripts.demo.story import Story
 from scripts.demo.summary import failures, ledger_operations, summarise
 
@@ -83,7 +83,7 @@ class _Page:
                 f"{symbol} falls from ${opening[symbol]:,.0f} to ${low:,.0f} (<b>{low / opening[symbol] - 1:.0%}</b>)".replace("-", "−")
             )
         hours = (self._evidence.steps[-1].time - self._evidence.steps[0].time) / 3600
-        span = f"{hours:.0f} hours" if hours >= 2 else f"{hours * 60:.0f} minutes"
+        span = f"{hours / 24:.0f} days" if hours >= 72 else f"{hours:.0f} hours" if hours >= 2 else f"{hours * 60:.0f} minutes"
         fate = f"<b>{s['liquidated']}</b> of {len(self._story.traders)} traders are liquidated, {s['bankrupt']} of them bankrupt"
         share = s["insurance_paid"] / (self._evidence.fund["first"] / 1e18) if self._evidence.fund["first"] else 0.0
         fund = f"the insurance fund pays ${s['insurance_paid']:,.0f}, {share:.0%} of what it had"
@@ -235,10 +235,9 @@ class _Page:
             shade=[0, 1],
             **scale,
         )
-        tag = course["fate"].split(" ")[0].split(",")[0]
         return (
-            f'<div class="panel"><h3>{escape(course["mode"])} <span class="tag {tag}">{escape(course["fate"])}</span></h3>'
-            f'<p class="sub">{escape(name)}: {escape(course["book"])}</p>{self._slot(f"course-{name}")}</div>'
+            f'<div class="panel"><h3>{escape(course["mode"])} {tag(course["fate"])}</h3>'
+            f'<p class="sub">{escape(name)}: {with_minus(escape(course["book"]))}</p>{self._slot(f"course-{name}")}</div>'
         )
 
     def _books(self) -> str:

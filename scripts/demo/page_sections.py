@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-__all__ = ["heat_map", "liquidation_table", "mode_bars", "money_table", "notes", "twin_table"]
+__all__ = ["heat_map", "liquidation_table", "mode_bars", "money_table", "notes", "tag", "twin_table", "with_minus"]
 
 HEAT_DEPTH = 0.82  # opacity of the strongest cell
 WORST_FIRST = ("left", "bankrupt", "full", "partial", "survived")
@@ -26,7 +26,7 @@ def liquidation_table(rows: Sequence[Mapping[str, Any]]) -> str:
         fund = _usd(r["fund"]) if r["fund"] else "–"
         body.append(
             f"<tr><td>{_clock(r['time'])}</td><td class=name>{escape(r['account'])}<br><small>{r['mode']}</small></td>"
-            f"<td>{_tag(r['tier'])}</td><td class=n>{_health(r['before'])} → {_health(r['after'])}</td><td class=legs>{_minus(legs)}</td>"
+            f"<td>{tag(r['tier'])}</td><td class=n>{_health(r['before'])} → {_health(r['after'])}</td><td class=legs>{with_minus(legs)}</td>"
             f"<td class=n>{_usd(cost)}{share}</td><td class=n>{fund}</td><td class=n>{r['milliseconds']:,.0f} ms</td></tr>"
         )
     head = (
@@ -41,10 +41,10 @@ def twin_table(pairs: Sequence[Mapping[str, Any]]) -> str:
     body = []
     for pair in pairs:
         cells = "".join(
-            f"<td>{_tag(twin['fate'])}</td><td class=n>{_health(twin['lowest'])}</td><td class=n>{_usd(twin['last'])}</td>"
+            f"<td>{tag(twin['fate'])}</td><td class=n>{_health(twin['lowest'])}</td><td class=n>{_usd(twin['last'])}</td>"
             for twin in (pair["portfolio"], pair["cross"])
         )
-        book = _minus(escape(pair["book"]).replace(", ", "<br>"))
+        book = with_minus(escape(pair["book"]).replace(", ", "<br>"))
         first = _usd(pair["portfolio"]["first"])
         body.append(f"<tr><td class=name>{escape(pair['name'])}</td><td><small>{book}</small></td><td class=n>{first}</td>{cells}</tr>")
     head = (
@@ -63,9 +63,8 @@ def heat_map(stress: Mapping[str, Any]) -> str:
         cells = "".join(_cell(value, scale, here=vol == 0.0 and spot == 0.0) for spot, value in zip(stress["spots"], values, strict=True))
         rows.append(f"<tr><th class=side>{_percent(vol)}</th>{cells}</tr>")
     head = "".join(f"<th>{_percent(spot)}</th>" for spot in stress["spots"])
-    tag = _tag(stress["fate"])
     return (
-        f"<h3>{escape(stress['name'])} {tag}</h3><p class=sub>{_minus(escape(stress['book']))}</p><div class=heat><div class=scroll><table>"
+        f"<h3>{escape(stress['name'])} {tag(stress['fate'])}</h3><p class=sub>{with_minus(escape(stress['book']))}</p><div class=heat><div class=scroll><table>"
         f"<caption>Thousand USD. Columns: spot, rows: implied vol. Margin equity {_usd(stress['equity'])}, {stress['mode']} asks for "
         f"{_usd(stress['maintenance'])} of maintenance margin.</caption><thead><tr><th class=side>vol</th>{head}</tr></thead><tbody>"
         f"{''.join(rows)}</tbody></table></div></div>"
@@ -82,7 +81,7 @@ def mode_bars(rows: Sequence[Mapping[str, Any]]) -> str:
             f"<b>{_usd(row[mode])}</b> {mode.upper()}, {row[mode] / row['notional']:.1%} of notional</div>"
             for mode, colour in MODES
         )
-        book = _minus(escape(row["book"]))
+        book = with_minus(escape(row["book"]))
         found.append(f"<div class=label>{escape(row['name'])}<small>{book}</small></div><div>{bars}</div>")
     return f"<div class=bars>{''.join(found)}</div>"
 
@@ -91,8 +90,8 @@ def money_table(rows: Sequence[tuple[str, float]], checks: Sequence[tuple[bool, 
     money = [f"<tr><td>{escape(label)}</td><td class=n>{_usd(amount)}</td></tr>" for label, amount in rows]
     marks = []
     for kept, text in checks:
-        tag = f'<span class="tag {"survived" if kept else "full"}">{"holds" if kept else "broken"}</span>'
-        marks.append(f"<tr><td class=wide>{tag}&ensp;{escape(text)}</td></tr>")
+        verdict = f'<span class="tag {"survived" if kept else "full"}">{"holds" if kept else "broken"}</span>'
+        marks.append(f"<tr><td class=wide>{verdict}&ensp;{escape(text)}</td></tr>")
     left = f"<div class=scroll><table><tbody>{''.join(money)}</tbody></table></div>"
     right = f"<div class=scroll><table><tbody>{''.join(marks)}</tbody></table></div>"
     return f"<div class=pair><div class=panel>{left}</div><div class=panel>{right}</div></div>"
@@ -111,12 +110,13 @@ def _cell(value: float, scale: float, *, here: bool) -> str:
     # The square root keeps small losses visible beside a large one.
     depth = HEAT_DEPTH * (abs(value) / scale) ** 0.5
     colour = "var(--loss)" if value < 0 else "var(--gain)"
-    text = "0" if abs(value) < 50 else _minus(f"{value / 1e3:+,.1f}" if abs(value) < 9_950 else f"{value / 1e3:+,.0f}")
+    text = "0" if abs(value) < 50 else with_minus(f"{value / 1e3:+,.1f}" if abs(value) < 9_950 else f"{value / 1e3:+,.0f}")
     marked = " class=here" if here else ""
     return f'<td{marked} style="background:rgba({colour},{depth:.2f})">{text}</td>'
 
 
-def _tag(fate: str) -> str:
+def tag(fate: str) -> str:
+    """A fate as a coloured word; the colour is that of the worst in it."""
     kind = next((kind for kind in WORST_FIRST if kind in fate), "")
     return f'<span class="tag {escape(kind)}">{escape(fate)}</span>'
 
@@ -126,14 +126,14 @@ def _usd(amount: float, digits: int = 0) -> str:
 
 
 def _health(value: float | None) -> str:
-    return "∞" if value is None else _minus(f"{value:.2f}")
+    return "∞" if value is None else with_minus(f"{value:.2f}")
 
 
 def _percent(share: float) -> str:
-    return _minus(f"{share:+.0%}") if share else "0"
+    return with_minus(f"{share:+.0%}") if share else "0"
 
 
-def _minus(text: str) -> str:
+def with_minus(text: str) -> str:
     """Signs as signs: a hyphen before a digit."""
     return "".join(
         "−" if c == "-" and text[i + 1 : i + 2].isdigit() and (i == 0 or text[i - 1] in " >(") else c for i, c in enumerate(text)

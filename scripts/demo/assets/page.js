@@ -100,7 +100,8 @@ function draw(host, spec) {
   for (const point of spec.points || []) {
     const below = y(point.value) + 22 < height - pad.bottom;
     const at = x(times[point.step]);
-    node("text", { class: "note", x: at + 12, y: y(point.value) + (below ? 16 : -2), "text-anchor": at > width - 150 ? "end" : "start" }, svg, point.text);
+    const left = at > width - 130;
+    node("text", { class: "note", x: at + (left ? -12 : 12), y: y(point.value) + (below ? 16 : -2), "text-anchor": left ? "end" : "start" }, svg, point.text);
   }
   // One mark per step and kind, its area by the number of accounts; calls above the price, bankruptcies below it.
   const groups = new Map();
