@@ -26,7 +26,8 @@ def liquidation_table(rows: Sequence[Mapping[str, Any]]) -> str:
         fund = _usd(r["fund"]) if r["fund"] else "–"
         body.append(
             f"<tr><td>{_clock(r['time'])}</td><td class=name>{escape(r['account'])}<br><small>{r['mode']}</small></td>"
-            f"<td>{tag(r['tier'])}</td><td class=n>{_health(r['before'])} → {_health(r['after'])}</td><td class=legs>{with_minus(legs)}</td>"
+            f"<td>{tag(r['tier'])}</td><td class=n>{_health(r['before'])} → {_health(r['after'])}</td>"
+            f"<td class=legs>{with_minus(legs)}</td>"
             f"<td class=n>{_usd(cost)}{share}</td><td class=n>{fund}</td><td class=n>{r['milliseconds']:,.0f} ms</td></tr>"
         )
     head = (
@@ -64,7 +65,8 @@ def heat_map(stress: Mapping[str, Any]) -> str:
         rows.append(f"<tr><th class=side>{_percent(vol)}</th>{cells}</tr>")
     head = "".join(f"<th>{_percent(spot)}</th>" for spot in stress["spots"])
     return (
-        f"<h3>{escape(stress['name'])} {tag(stress['fate'])}</h3><p class=sub>{with_minus(escape(stress['book']))}</p><div class=heat><div class=scroll><table>"
+        f"<h3>{escape(stress['name'])} {tag(stress['fate'])}</h3><p class=sub>{with_minus(escape(stress['book']))}</p>"
+        "<div class=heat><div class=scroll><table>"
         f"<caption>Thousand USD. Columns: spot, rows: implied vol. Margin equity {_usd(stress['equity'])}, {stress['mode']} asks for "
         f"{_usd(stress['maintenance'])} of maintenance margin.</caption><thead><tr><th class=side>vol</th>{head}</tr></thead><tbody>"
         f"{''.join(rows)}</tbody></table></div></div>"
