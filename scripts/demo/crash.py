@@ -49,7 +49,7 @@ EXPIRIES = {
     "ftx-2022": ("2022-11-18", "2022-11-25", "2022-12-30"),
 }
 NOTES = (
-    f"Prices: real hourly candles; path {PATH_CONVENTION} (the order inside an hour is not known).",
+    f"Prices: Binance's hourly spot candles against USDT; path {PATH_CONVENTION} (the order inside an hour is not known).",
     (
         "Vols: made, none are known here: level from the path (EWMA of Parkinson variance, half-life 12 h, no look-ahead), term structure "
         "reverting to 80 %, smile shape of Deribit's chains of 6 February 2026."

@@ -327,7 +327,8 @@ def _legend(name: str) -> str:
 
 def _explained(texts: Sequence[str]) -> list[tuple[str, str]]:
     """`Topic: text` as (topic, text)."""
-    return [(topic, text.strip()) for topic, _, text in (note.partition(":") for note in texts)]
+    parts = (note.partition(": ") for note in texts)
+    return [(topic, text[:1].upper() + text[1:]) for topic, _, text in parts]
 
 
 def _rounded(values: Sequence[float]) -> list[float]:

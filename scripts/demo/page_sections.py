@@ -67,9 +67,9 @@ def heat_map(stress: Mapping[str, Any]) -> str:
     return (
         f"<h3>{escape(stress['name'])} {tag(stress['fate'])}</h3><p class=sub>{with_minus(escape(stress['book']))}</p>"
         "<div class=heat><div class=scroll><table>"
-        f"<caption>Thousand USD. Columns: spot, rows: implied vol. Margin equity {_usd(stress['equity'])}, {stress['mode']} asks for "
-        f"{_usd(stress['maintenance'])} of maintenance margin.</caption><thead><tr><th class=side>vol</th>{head}</tr></thead><tbody>"
-        f"{''.join(rows)}</tbody></table></div></div>"
+        f"<thead><tr><th class=side>vol</th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div><p class=caption>Thousand USD. "
+        f"Columns: spot, rows: implied vol. Margin equity {_usd(stress['equity'])}; {stress['mode']} asks for "
+        f"{_usd(stress['maintenance'])} of maintenance margin.</p></div>"
     )
 
 
@@ -79,7 +79,7 @@ def mode_bars(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in rows:
         largest = max(row[mode] for mode, _ in MODES) or 1.0
         bars = "".join(
-            f'<div class=bar><i style="width:{62 * row[mode] / largest:.1f}%;background:var({colour})"></i>'
+            f'<div class=bar><i style="--share:{row[mode] / largest:.3f};background:var({colour})"></i>'
             f"<b>{_usd(row[mode])}</b> {mode.upper()}, {row[mode] / row['notional']:.1%} of notional</div>"
             for mode, colour in MODES
         )
