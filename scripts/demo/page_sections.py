@@ -80,7 +80,7 @@ def mode_bars(rows: Sequence[Mapping[str, Any]]) -> str:
         largest = max(row[mode] for mode, _ in MODES) or 1.0
         bars = "".join(
             f'<div class=bar><i style="--share:{row[mode] / largest:.3f};background:var({colour})"></i>'
-            f"<b>{_usd(row[mode])}</b> {mode.upper()}, {row[mode] / row['notional']:.1%} of notional</div>"
+            f"<b>{_usd(row[mode])}</b> <em>{mode.upper()}, {row[mode] / row['notional']:.1%}<span> of notional</span></em></div>"
             for mode, colour in MODES
         )
         book = with_minus(escape(row["book"]))
