@@ -64,7 +64,9 @@ interface ILiquidator {
         uint40 provenAt; // last proof
     }
 
+    /// @notice A proof of health below FULL_THRESHOLD went on record: by `flag`, or by a liquidation in tier FULL or BANKRUPT.
     event Flagged(uint64 indexed account, address indexed by, uint256 startedAt, int256 marginEquity, uint256 requirement);
+    /// @notice A debt went on record: by `flagDebt` or by a conversion, with the cash as it was before.
     event DebtFlagged(uint64 indexed account, address indexed by, uint256 startedAt, int256 cash);
     event LegTaken(uint64 indexed account, uint64 indexed to, uint112 indexed instrument, int256 size, uint256 price);
     event Liquidated(

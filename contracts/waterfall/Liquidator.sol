@@ -55,8 +55,7 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
         ParameterTable p = _table();
         Requirement memory r = ENGINE.proveHealthBelow(account, witness, p.get(Parameter.FULL_THRESHOLD));
         _requireFresh(r.oldestPrice, p);
-        Clock memory c = _prove(_clocks, account, p);
-        emit Flagged(account, msg.sender, c.startedAt, r.marginEquityMaintenance, r.maintenance);
+        _flag(account, r, p);
     }
 
     /// @inheritdoc ILiquidator
@@ -73,6 +72,14 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
         out.tier = ProvenRelease.tier(before, healthBefore, p);
         if (out.tier == Tier.NONE) revert NotLiquidatable(request.account, before.marginEquityMaintenance, before.maintenance);
         bool small = out.tier != Tier.BANKRUPT && _isSmall(request.account, before, p);
+
+        // A liquidation below FULL_THRESHOLD is a proof like any other
+        if (out.tier == Tier.PARTIAL) {
+            out.discount = p.get(Parameter.PARTIAL_DISCOUNT);
+        } else {
+            Clock memory c = _flag(request.account, before, p);
+            if (out.tier == Tier.FULL) out.discount = _fullDiscount(c, p);
+        }
 
         // Calculate: what the legs release is known once they moved
         _takeLegs(request, p);
@@ -106,8 +113,7 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
     function flagDebt(uint64 account) external {
         ParameterTable p = _table();
         _requireDebt(account, p);
-        Clock memory c = _prove(_debtClocks, account, p);
-        emit DebtFlagged(account, msg.sender, c.startedAt, LEDGER.cash(account));
+        _flagDebt(account, p);
     }
 
     /// @inheritdoc ILiquidator
@@ -124,7 +130,7 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
         uint256 debt = _requireDebt(account, p);
 
         // Calculate
-        Clock memory c = _prove(_debtClocks, account, p);
+        Clock memory c = _flagDebt(account, p);
         uint256 price = _collateralPrice(index, p);
         uint256 paid = FixedPointMathLib.fullMulDivUp(quantity, price * (WAD - _conversionDiscount(c, p)), WAD * WAD);
         uint256 limit = debt + FixedPointMathLib.mulDiv(debt, p.get(Parameter.CONVERSION_BUFFER), WAD);
@@ -214,7 +220,6 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
         ParameterTable p
     ) private {
         if (out.release == 0) revert NothingReleased(out.requirementBefore, out.requirementAfter);
-        out.discount = out.tier == Tier.FULL ? _fullDiscount(_prove(_clocks, request.account, p), p) : p.get(Parameter.PARTIAL_DISCOUNT);
         (out.payment, out.fee) =
             ProvenRelease.paymentDown(out.release, out.discount, p.get(Parameter.LIQUIDATION_FEE), equity, out.requirementBefore);
         _addCash(afterwards, -int256(out.payment + out.fee));
@@ -236,7 +241,6 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
         Requirement memory afterwards,
         ParameterTable p
     ) private {
-        _prove(_clocks, request.account, p);
         uint256 deficit = afterwards.equity < 0 ? uint256(-afterwards.equity) : 0;
         uint256 share = StressShare.shareDown(ENGINE, LEDGER, request.account, request.legs, afterwards, grossNotional);
         uint256 toAccount = FixedPointMathLib.mulDiv(deficit, share, WAD);
@@ -332,6 +336,17 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
     }
 
     // --- clocks, parameters, prices ---
+
+    /// @dev Puts the proof `r` of health below FULL_THRESHOLD on record.
+    function _flag(uint64 account, Requirement memory r, ParameterTable p) private returns (Clock memory c) {
+        c = _prove(_clocks, account, p);
+        emit Flagged(account, msg.sender, c.startedAt, r.marginEquityMaintenance, r.maintenance);
+    }
+
+    function _flagDebt(uint64 account, ParameterTable p) private returns (Clock memory c) {
+        c = _prove(_debtClocks, account, p);
+        emit DebtFlagged(account, msg.sender, c.startedAt, LEDGER.cash(account));
+    }
 
     function _prove(mapping(uint64 => Clock) storage clocks, uint64 account, ParameterTable p) private returns (Clock memory c) {
         c = _proven(clocks[account], p);

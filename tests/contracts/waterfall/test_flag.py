@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.contracts.waterfall.conftest import ETH_PERP, NO_WITNESS, PORTFOLIO, WAD, World
+from tests.contracts.waterfall.conftest import ETH_PERP, NO_WITNESS, PORTFOLIO, WAD, World, wad
 from tests.reverts import reverts
 
 CENT = WAD // 100
@@ -106,3 +106,19 @@ def test_attack_an_old_flag_kept_in_stock(world: World, long_eth: int, alice: An
     assert world.system.liquidator.discountNow(long_eth) == 2 * CENT
     tx = world.flag(long_eth, stranger)
     assert int(world.system.liquidator.clock(long_eth)[0]) == tx.timestamp
+
+
+def test_a_liquidation_below_one_is_a_proof_on_record(world: World, long_eth: int, rescuer: int, liquidator: Any) -> None:
+    """Clocks change with an event only: whoever folds events knows every clock."""
+    world.move({"ETH": 3_280.0})
+    tx = world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(1))], liquidator)
+    (event,) = tx.events["Flagged"]
+    assert (event["account"], event["startedAt"], event["marginEquity"]) == (long_eth, tx.timestamp, 789_80 * CENT)
+    assert int(world.system.liquidator.clock(long_eth)[0]) == tx.timestamp
+
+
+def test_a_partial_liquidation_starts_no_clock(world: World, long_eth: int, rescuer: int, liquidator: Any) -> None:
+    world.move({"ETH": 3_285.0})  # 839.80 over 821.25
+    tx = world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(0.6))], liquidator)
+    assert "Flagged" not in tx.events
+    assert int(world.system.liquidator.clock(long_eth)[0]) == 0
