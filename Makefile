@@ -48,8 +48,11 @@ lint: setup ## ruff, mypy --strict on keeper, solhint
 	$(STAGE) 'lint: mypy' mypy
 	$(STAGE) 'lint: solhint' solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
 
+# One worker per core, each with an Anvil of its own; a file stays with one worker, for its fixtures. WORKERS= runs in one process.
+WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadfile
+
 pytest: setup ## contracts (Brownie), keeper and parity tests; make pytest ARGS='tests/keeper -k margin'
-	$(STAGE) 'tests: contracts, keeper, parity' $(PY) -m pytest $(ARGS)
+	$(STAGE) 'tests: contracts, keeper, parity' $(PY) -m pytest $(WORKERS) $(ARGS)
 
 forge-test: setup ## forge unit, fuzz and invariant tests
 	$(STAGE) 'tests: forge' forge test
