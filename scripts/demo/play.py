@@ -97,7 +97,8 @@ class _Watch:
         started = time.monotonic()
         while True:
             self.follow()
-            self._given_up = set() if for_all else {a for a in self._given_up if self.latest[a].health < FULL_THRESHOLD}
+            if for_all:
+                self._given_up.clear()
             lowest = min(risk.health for account, risk in self.latest.items() if account not in self._given_up)
             if lowest < FULL_THRESHOLD:
                 limit = self._patience
@@ -107,7 +108,7 @@ class _Watch:
                 limit = INVENTORY_TIMEOUT_S if self.latest[self._keeper].gross_notional > INVENTORY_USD * WAD else 0.0
             if world.keeper is None or time.monotonic() - started >= limit:
                 self._given_up |= {account for account, risk in self.latest.items() if risk.health < FULL_THRESHOLD}
-                return lowest >= PARTIAL_THRESHOLD and not self._given_up
+                return all(risk.health >= PARTIAL_THRESHOLD for risk in self.latest.values())
             world.require_running()
             time.sleep(LOOK_EVERY_S)
 
