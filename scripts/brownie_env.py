@@ -7,7 +7,9 @@ compiler. Import this module before anything from `brownie`.
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +49,17 @@ NETWORK = "dpre"
 @cache
 def load_project() -> Project:
     """The project's contracts, compiled if a source or a compiler setting changed since the last time. Loaded once per process."""
+    _forget_deleted_sources()
     return project.load(ROOT, name="DpreProject")
+
+
+def _forget_deleted_sources() -> None:
+    """Brownie opens the sources of all artefacts, and of what they import, before it asks which are out of date, and fails on one that
+    was deleted since: then everything is compiled anew."""
+    build = ROOT / "build"
+    sources = {json.loads(artefact.read_text())["sourcePath"] for artefact in (build / "contracts").glob("*.json")}
+    if any(source.startswith("contracts/") and not (ROOT / source).exists() for source in sources):
+        shutil.rmtree(build)
 
 
 @contextmanager

@@ -2,58 +2,65 @@
 pragma solidity 0.8.30;
 
 import {FixedPoint, WAD} from "../math/FixedPoint.sol";
+import {Memory} from "../math/Memory.sol";
 import {NormalCdf} from "../math/NormalCdf.sol";
+import {OptionFrame} from "../math/OptionFrame.sol";
 import {FULL_CONFIDENCE, SpotWord} from "../types/Feed.sol";
 import {Parameter, ParameterTable} from "../types/Parameter.sol";
-import {OptionPoint} from "./OptionMark.sol";
 import {ExpiryLegs, Portfolio, PortfolioLib, UnderlyingLegs} from "./Portfolio.sol";
-import {ExpirySums, Stress, UnderlyingRisk} from "./Risk.sol";
-import {MemoryArray} from "./MemoryArray.sol";
+import {Stress, UnderlyingRisk} from "./Risk.sol";
 
 /// @title Charges on top of the stress loss (margin.md section 3)
 /// @notice Each rounds up, in 1e-18 USD.
 library Charges {
-    using MemoryArray for uint256[];
-    using MemoryArray for int256[];
+    using Memory for uint256[];
+
+    uint256 private constant YEAR = 365 days;
 
     /// @dev phi(0) rounded up, 1e18.
     uint256 private constant DENSITY_AT_ZERO = 398_942_280_401_432_679;
-    /// @dev Lane units (1e-12 USD) times a density of 1e18.
+    /// @dev 1e-12 USD in 1e18, and in 1e36.
     int256 private constant LANE_WAD = 1e12;
+    int256 private constant LANE_UNIT = 1e24;
 
-    /// @notice Roll: |delta_e| S max(rollMin, rollSlope T). @param delta Delta x spot, 1e36. @param tenor Years, 1e18.
+    /// @notice Roll: |delta_e| S max(rollMin, rollSlope T). @param delta Delta x spot, 1e36. @param tenor Seconds.
     function addRoll(ParameterTable table, UnderlyingRisk memory risk, int256 delta, uint256 tenor) internal pure {
         unchecked {
             if (delta == 0) return;
-            uint256 rate = FixedPoint.mulWadUp(table.get(Parameter.ROLL_SLOPE), tenor);
+            uint256 rate = table.get(Parameter.ROLL_SLOPE) * tenor / YEAR + 1;
             uint256 least = table.get(Parameter.ROLL_MIN);
             risk.roll += FixedPoint.mulWadUp(FixedPoint.divWadUp(FixedPoint.abs(delta)), rate < least ? least : rate);
         }
     }
 
-    /// @notice Rate: 1 % of |T V|, V the net value of the expiry's options, 1e36.
+    /// @notice Rate: 1 % of |T V|. @param value V, the net value of the expiry's options, 1e36. @param tenor Seconds.
     function addRate(ParameterTable table, UnderlyingRisk memory risk, int256 value, uint256 tenor) internal pure {
         unchecked {
-            uint256 rho = FixedPoint.mulWadUp(FixedPoint.divWadUp(FixedPoint.abs(value)), tenor);
+            uint256 rho = FixedPoint.divWadUp(FixedPoint.abs(value)) * tenor / YEAR + 1;
             risk.rate += FixedPoint.mulWadUp(rho, table.get(Parameter.RATE_CHARGE));
         }
     }
 
     /// @notice Short options: a rate of the spot on net short calls and net short puts of the expiry.
-    function addShortOptions(Stress memory s, UnderlyingRisk memory risk, ExpirySums memory e) internal pure {
+    function addShortOptions(Stress memory s, UnderlyingRisk memory risk, OptionFrame memory f) internal pure {
         unchecked {
-            uint256 short_ = (e.calls < 0 ? uint256(-e.calls) : 0) + (e.puts < 0 ? uint256(-e.puts) : 0);
+            uint256 short_ = (f.calls < 0 ? uint256(-f.calls) : 0) + (f.puts < 0 ? uint256(-f.puts) : 0);
             if (short_ == 0) return;
             uint256 rate = s.table.get(Parameter.SHORT_OPTION_RATE);
             risk.shortOptions += FixedPoint.mulWadUp(FixedPoint.divWadUp(short_ * s.spot), rate);
         }
     }
 
-    /// @notice Gamma x S^2 of one option = size D F phi(d1) / (v sqrt T). @param forward size D F, 1e-12 USD.
-    function addGamma(Stress memory s, bool near, int256 forward, OptionPoint memory o) internal pure {
+    /// @notice Gamma x S^2 of an expiry's options: sum of size D F phi(d1) / (v sqrt T), 1e-30 USD.
+    function addGamma(Stress memory s, Portfolio memory p, ExpiryLegs memory legs, bool near) internal pure {
         unchecked {
-            int256 density = int256(NormalCdf.density(o.d1 - s.bias));
-            int256 gamma = ((forward * density) << NormalCdf.POSITION_BITS) / int256(o.stdDev);
+            int256 gamma;
+            for (uint256 index = legs.firstOption; index != 0;) {
+                (int256 size, uint256 density, uint256 stdDev, uint256 next) = _density(p, index);
+                int256 forward = size * int256(legs.discountedForward) / LANE_UNIT;
+                gamma += ((forward * int256(density)) << NormalCdf.POSITION_BITS) / int256(stdDev);
+                index = next;
+            }
             if (near) s.nearGamma += gamma;
             s.gamma += gamma;
         }
@@ -75,7 +82,7 @@ library Charges {
                 risk.spotContingency =
                     FixedPoint.mulWadUp(FixedPoint.divWadUp(legs.joined * s.spot), s.table.get(Parameter.SPOT_CONTINGENCY));
             }
-            if (s.needsDensity) {
+            if (s.greeks) {
                 // 1e-30 USD / spot^2 (1e36): units per USD in 1e18
                 risk.gammaUnits = s.gamma * 1e6 / int256(s.spot) * 1e18 / int256(s.spot);
             }
@@ -118,8 +125,7 @@ library Charges {
     function _vega(Stress memory s, Portfolio memory p, UnderlyingLegs memory legs, UnderlyingRisk memory risk) private pure {
         unchecked {
             uint256 free = s.table.get(Parameter.VEGA_FREE);
-            // Sum of |size| D F sqrt T <= sum of the lanes' sqrt T, in 1e-12 USD; each density is at most phi(0).
-            if (!s.needsDensity && s.vegaBound * DENSITY_AT_ZERO / uint256(LANE_WAD) <= free) return;
+            if (!s.greeks && FixedPoint.mulWadUp(FixedPoint.divWadUp(s.vegaBound), DENSITY_AT_ZERO) < free) return;
             int256 vega;
             for (uint256 at = legs.expiries; at != 0;) {
                 ExpiryLegs memory expiry = PortfolioLib.expiryAt(at);
@@ -132,19 +138,31 @@ library Charges {
         }
     }
 
+    /// @dev Of one expiry's options; 0 after expiry, where `vegaUnit` is 0.
     function _vegaOf(ExpiryLegs memory expiry, Portfolio memory p) private pure returns (int256 vega) {
         unchecked {
             int256 densities; // sum of size x density, 1e36
-            for (uint256 index = expiry.first; index != 0;) {
-                uint256 word = p.positions.at(--index);
-                uint256 link = p.next.at(index);
-                // d1 as `ScenarioMargin` left it; 0 where the expiry has passed, and then `vegaUnit` is 0.
-                if ((word >> 104) & 2 != 0) {
-                    densities += (int256(word) >> 160) * int256(NormalCdf.density(int256(link) >> 16));
-                }
-                index = uint16(link);
+            for (uint256 index = expiry.vegaUnit == 0 ? 0 : expiry.firstOption; index != 0;) {
+                (int256 size, uint256 density,, uint256 next) = _density(p, index);
+                densities += size * int256(density);
+                index = next;
             }
             vega = densities / 1e18 * int256(expiry.vegaUnit) / 1e18;
+        }
+    }
+
+    /// @dev Size, phi(d1) in 1e18 and v sqrt T in 2**-35 of an option, from what the kernel kept; and the next of its list.
+    function _density(Portfolio memory p, uint256 index)
+        private
+        pure
+        returns (int256 size, uint256 density, uint256 stdDev, uint256 next)
+    {
+        unchecked {
+            uint256 kept = p.next.at(index - 1);
+            size = int256(p.positions.at(index - 1)) >> 160;
+            density = NormalCdf.density(int256(kept) >> 64);
+            stdDev = uint48(kept >> 16);
+            next = uint16(kept);
         }
     }
 

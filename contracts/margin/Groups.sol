@@ -2,15 +2,15 @@
 pragma solidity 0.8.30;
 
 import {FixedPoint, WAD} from "../math/FixedPoint.sol";
+import {Memory} from "../math/Memory.sol";
 import {GROUPS_AT, MAX_GROUPS, MAX_UNDERLYINGS, ParameterTable, UNDERLYINGS_AT} from "../types/Parameter.sol";
 import {UnderlyingRisk} from "./Risk.sol";
-import {MemoryArray} from "./MemoryArray.sol";
 
 /// @title Losses of correlated underlyings (margin.md section 4)
 /// @notice sum_g [(1 - kappa_g) sum W_u + kappa_g max(0, J_g)], J_g the largest joint loss in one scenario for all members.
 library Groups {
-    using MemoryArray for uint256[];
-    using MemoryArray for int256[];
+    using Memory for uint256[];
+    using Memory for int256[];
 
     /// @notice Group of an underlying: 0 for none, else 1..MAX_GROUPS.
     function groupOf(ParameterTable table, uint256 underlying) internal pure returns (uint256) {
@@ -36,21 +36,21 @@ library Groups {
             for (uint256 id = 1; present >> id != 0; ++id) {
                 uint256 kappa = table.word(GROUPS_AT + id - 1);
                 if ((present >> id) & 1 == 0 || kappa == 0) continue;
-                (uint256 single, int256[] memory pnl) = joined(table, risks, id);
-                uint256 joint = _loss(pnl, chosen.at(MAX_UNDERLYINGS + id));
-                sum = sum - single * kappa / WAD + FixedPoint.mulWadUp(joint, kappa);
+                (uint256 members, uint256 single, int256[] memory pnl) = joined(table, risks, id);
+                uint256 which = chosen.at(MAX_UNDERLYINGS + id);
+                if (members == 1 && which == 0) continue; // J = W
+                sum = sum - single * kappa / WAD + FixedPoint.mulWadUp(_loss(pnl, which), kappa);
             }
         }
     }
 
-    /// @notice Sum of W of one group, and its members' profit and loss per scenario.
+    /// @notice Members of one group, the sum of their W, and of their profit and loss per scenario.
     function joined(ParameterTable table, UnderlyingRisk[] memory risks, uint256 id)
         internal
         pure
-        returns (uint256 single, int256[] memory pnl)
+        returns (uint256 members, uint256 single, int256[] memory pnl)
     {
         unchecked {
-            uint256 members;
             for (uint256 i; i < risks.length; ++i) {
                 if (groupOf(table, risks[i].id) != id) continue;
                 single += risks[i].loss;

@@ -3,12 +3,13 @@ pragma solidity 0.8.30;
 
 import {IMarginEngine, Requirement} from "../interfaces/IMarginEngine.sol";
 import {FixedPoint, SWAD, WAD} from "../math/FixedPoint.sol";
+import {OptionFrameLib} from "../math/OptionFrame.sol";
+import {Memory} from "../math/Memory.sol";
 import {MarginMode} from "../types/Book.sol";
 import {Parameter} from "../types/Parameter.sol";
 import {Charges} from "./Charges.sol";
 import {Groups} from "./Groups.sol";
 import {Case, Stress, Totals, UnderlyingRisk} from "./Risk.sol";
-import {MemoryArray} from "./MemoryArray.sol";
 import {ScenarioMargin} from "./ScenarioMargin.sol";
 import {ScenarioChoice} from "./ScenarioChoice.sol";
 import {StandardMargin} from "./StandardMargin.sol";
@@ -17,8 +18,8 @@ import {Valuation} from "./Valuation.sol";
 /// @title The requirement of a book (margin.md sections 2 to 6)
 /// @notice The same code for stored accounts and for books in calldata.
 library MarginCore {
-    using MemoryArray for uint256[];
-    using MemoryArray for int256[];
+    using Memory for uint256[];
+    using Memory for int256[];
 
     /// @notice Requirement and margin equity, in the mode of the account or for the witness of the case.
     function requirement(Case memory c) internal pure returns (Requirement memory r) {
@@ -48,8 +49,13 @@ library MarginCore {
     /// @notice Standard margin of every position, added to `totals`. @return marks Per position, USD 1e18.
     function standard(Case memory c, Totals memory totals) internal pure returns (uint256[] memory marks) {
         StandardMargin.Scan memory s;
-        (s.table, s.bias, s.time, s.totals) = (c.table, c.bias, c.time, totals);
+        (s.table, s.time, s.totals) = (c.table, c.time, totals);
         s.marks = marks = new uint256[](c.portfolio.positions.length);
+        uint256 at;
+        assembly ("memory-safe") {
+            at := marks
+        }
+        OptionFrameLib.connect(s.frame, c.bias, c.portfolio.positions, c.portfolio.next, at);
         StandardMargin.scan(s, c.portfolio);
     }
 
@@ -87,14 +93,15 @@ library MarginCore {
         unchecked {
             chosen = ScenarioChoice.choose(c);
             Stress memory s;
-            (s.table, s.bias, s.time, s.totals) = (c.table, c.bias, c.time, totals);
+            (s.table, s.time, s.totals, s.greeks) = (c.table, c.time, totals, greeks);
+            OptionFrameLib.connect(s.frame, c.bias, c.portfolio.positions, c.portfolio.next, 0);
             uint256 legged = c.portfolio.legged;
             risks = ScenarioChoice.reserve(legged);
             uint256 count;
             for (uint256 id; legged >> id != 0; ++id) {
                 if ((legged >> id) & 1 == 0) continue;
                 UnderlyingRisk memory risk =
-                    ScenarioMargin.assess(s, c.portfolio, id, ScenarioChoice.mask(c, chosen, id), greeks);
+                    ScenarioMargin.assess(s, c.portfolio, id, ScenarioChoice.mask(c, chosen, id));
                 if (c.partially) {
                     risk.worst = chosen.at(id) - 1;
                     int256 pnl = risk.pnl.at(risk.worst);

@@ -92,7 +92,7 @@ contract MarginReport is IMarginReport, CaseLoader {
 
     function _group(Case memory c, UnderlyingRisk[] memory risks, uint256 id) private pure returns (GroupReport memory g) {
         int256[] memory joint;
-        (g.sumLoss, joint) = Groups.joined(c.table, risks, id);
+        (, g.sumLoss, joint) = Groups.joined(c.table, risks, id);
         g.group = uint8(id);
         g.kappa = c.table.word(GROUPS_AT + id - 1);
         for (uint256 i = 1; i < joint.length; ++i) {

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {OptionFrame} from "../math/OptionFrame.sol";
 import {MarginMode} from "../types/Book.sol";
 import {ParameterTable} from "../types/Parameter.sol";
-import {ExpirySlice} from "./ExpirySlice.sol";
-import {OptionPoint} from "./OptionMark.sol";
 import {Portfolio} from "./Portfolio.sol";
-import {ScenarioRows} from "./Scenarios.sol";
+import {ScenarioGrid} from "./Scenarios.sol";
 
 /// @notice A book ready to be margined: grouped, with its prices.
-/// @param bias Position of 0 in the loaded normal table. @param witness Scenario per underlying, then per group; empty: all.
+/// @param bias Position of 0 in the loaded normal table. @param partially By a witness: one scenario per underlying and group.
 struct Case {
     ParameterTable table;
     int256 bias;
@@ -33,36 +32,20 @@ struct Totals {
     uint256 longOptions;
 }
 
-/// @notice Sums over the legs of one expiry.
-/// @param base Lanes (math/Black76.sol) at the market. @param halfForward, halfStrike Sum of +-size D F and +-size D K, + for
-/// calls, - for puts, 1e-12 USD. @param calls, puts Net contracts. @param futures Size x forward, 1e36.
-/// @param lanes Sum of the absolute values that enter the lanes. @param near Within the gamma charge's tenor.
-struct ExpirySums {
-    int256 base;
-    int256 halfForward;
-    int256 halfStrike;
-    int256 calls;
-    int256 puts;
-    int256 futures;
-    uint256 lanes;
-    bool near;
-    bool live;
-}
-
-/// @notice Working state of the scan of one account; the middle part is reset per underlying. USD are 1e36 where not said.
+/// @notice Working state of the scan of one account; what follows `grid` is of one underlying. USD are 1e36 where not said.
 /// @param linear What moves in proportion to the spot. @param base Lanes at the market. @param delta Delta x spot.
 /// @param contracts Sum of |size| of options and futures, 1e18. @param perpContracts Of perps. @param perpValue |size| x mark.
-/// @param gamma Gamma x spot^2, 1e-30 USD, filled in where greeks are reported. @param nearGamma Of options close to
-/// expiry. @param nearShort Their short contracts, 1e18.
-/// @param vegaBound Upper bound of the sum of |vega|, 1e-12 USD. @param needsDensity Greeks are reported.
+/// @param gamma Gamma x spot^2, 1e-30 USD, where greeks are reported. @param nearGamma Of options close to expiry.
+/// @param nearShort Their short contracts, 1e18. @param vegaBound Sum of |size| D F sqrt T, 1e36: |vega| is at most phi(0) times it.
 struct Stress {
     ParameterTable table;
-    int256 bias;
     uint256 time;
+    bool greeks;
     Totals totals;
+    OptionFrame frame;
+    ScenarioGrid grid;
     uint256 spot;
     uint256 spotScale;
-    ScenarioRows rows;
     int256 linear;
     int256 base;
     int256 delta;
@@ -73,10 +56,6 @@ struct Stress {
     int256 nearGamma;
     uint256 nearShort;
     uint256 vegaBound;
-    bool needsDensity;
-    ExpirySlice slice;
-    ExpirySums sums;
-    OptionPoint option;
 }
 
 /// @notice Risk of one underlying, USD 1e18 (margin.md sections 2 and 3).

@@ -2,15 +2,15 @@
 pragma solidity 0.8.30;
 
 import {IMarginEngine} from "../interfaces/IMarginEngine.sol";
+import {Memory} from "../math/Memory.sol";
 import {MAX_GROUPS, MAX_UNDERLYINGS} from "../types/Parameter.sol";
 import {Groups} from "./Groups.sol";
-import {MemoryArray} from "./MemoryArray.sol";
 import {Case, UnderlyingRisk} from "./Risk.sol";
 import {Scenarios} from "./Scenarios.sol";
 
 /// @title Which scenarios are evaluated: all, or those a witness names (margin.md section 5)
 library ScenarioChoice {
-    using MemoryArray for uint256[];
+    using Memory for uint256[];
 
     /// @dev Where groups begin in `chosen`; group 0 is none.
     uint256 internal constant GROUPS_FROM = MAX_UNDERLYINGS;

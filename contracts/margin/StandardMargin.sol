@@ -2,89 +2,77 @@
 pragma solidity 0.8.30;
 
 import {FixedPoint} from "../math/FixedPoint.sol";
+import {Memory} from "../math/Memory.sol";
+import {OptionFrame, OptionFrameLib} from "../math/OptionFrame.sol";
+import {OptionKernel} from "../math/OptionKernel.sol";
 import {SpotWord} from "../types/Feed.sol";
 import {STRIKE_UNIT} from "../types/InstrumentId.sol";
 import {Parameter, ParameterTable} from "../types/Parameter.sol";
-import {ExpirySlice, ExpirySliceLib} from "./ExpirySlice.sol";
-import {OptionMark, OptionPoint} from "./OptionMark.sol";
+import {ExpirySlice} from "./ExpirySlice.sol";
 import {ExpiryLegs, Portfolio, PortfolioLib, UnderlyingLegs} from "./Portfolio.sol";
 import {Totals} from "./Risk.sol";
 import {Valuation} from "./Valuation.sol";
-import {MemoryArray} from "./MemoryArray.sol";
 
 /// @title Standard margin: each position on its own, no offsets (margin.md section 6)
 /// @notice CROSS and ISOLATED. Linear in the number of positions. Rounds up.
 library StandardMargin {
-    using MemoryArray for uint256[];
-    using MemoryArray for int256[];
+    using Memory for uint256[];
 
     /// @notice Working state. USD 1e18. @param marks Per position, filled in.
     struct Scan {
         ParameterTable table;
-        int256 bias;
         uint256 time;
         Totals totals;
-        uint256 spot;
         uint256[] marks;
-        ExpirySlice slice;
-        OptionPoint option;
+        OptionFrame frame;
+        uint256 spot;
+        uint256 initialRate;
+        uint256 initialLeast;
+        uint256 maintenanceRate;
+        uint256 raise;
     }
 
     /// @notice Adds every position of the portfolio to `s.totals`.
     function scan(Scan memory s, Portfolio memory p) internal pure {
         unchecked {
+            s.initialRate = s.table.get(Parameter.SHORT_OPTION_INITIAL);
+            s.initialLeast = s.table.get(Parameter.SHORT_OPTION_INITIAL_MIN);
+            s.maintenanceRate = s.table.get(Parameter.SHORT_OPTION_MAINTENANCE);
+            s.raise = s.table.get(Parameter.SHORT_INITIAL_OVER_MAINTENANCE);
             uint256 mask = p.mask;
-            for (uint256 id; mask != 0; (++id, mask >>= 1)) {
-                if (mask & 1 == 0) continue;
+            for (uint256 id; mask >> id != 0; ++id) {
+                if ((mask >> id) & 1 == 0) continue;
                 UnderlyingLegs memory legs = PortfolioLib.underlyingAt(p.underlyings.at(id));
                 s.spot = SpotWord.wrap(legs.spot).spot();
-                for (uint256 index = legs.firstPerp; index != 0; index = p.next.at(index - 1)) {
-                    _linear(s, p, index, Valuation.perpMark(s.table, legs.spot));
+                if (legs.undated != 0) {
+                    uint256 first = PortfolioLib.expiryAt(legs.undated).firstLinear;
+                    _linear(s, p, first, Valuation.perpMark(s.table, legs.spot));
                 }
                 for (uint256 at = legs.expiries; at != 0;) {
                     ExpiryLegs memory expiry = PortfolioLib.expiryAt(at);
-                    _expiry(s, p, expiry);
+                    (uint256 forward, uint256 tenor) = ExpirySlice.future(expiry, s.time);
+                    _linear(s, p, expiry.firstLinear, forward);
+                    if (expiry.firstOption != 0) _options(s, p, expiry, forward, tenor);
                     at = expiry.next;
                 }
             }
         }
     }
 
-    function _expiry(Scan memory s, Portfolio memory p, ExpiryLegs memory legs) private pure {
+    /// @dev Perps or futures: marginal rates by tiers of notional.
+    function _linear(Scan memory s, Portfolio memory p, uint256 first, uint256 mark) private pure {
         unchecked {
-            ExpirySliceLib.load(s.slice, legs, s.time);
-            if (legs.hasOptions) ExpirySliceLib.loadOptions(s.slice, legs);
-            for (uint256 index = legs.first; index != 0;) {
-                uint256 word = p.positions.at(index - 1);
-                if ((word >> 104) & 2 == 0) {
-                    _linear(s, p, index, s.slice.forward);
-                } else {
-                    OptionMark.price(s.option, s.slice, word, s.bias);
-                    _option(s, word, _valued(s, index, word, s.option.mark));
-                }
-                index = p.next.at(index - 1);
-            }
-        }
-    }
-
-    /// @dev What every position adds. Returns |size|.
-    function _valued(Scan memory s, uint256 index, uint256 word, uint256 mark) private pure returns (uint256 contracts) {
-        unchecked {
-            int256 size = int256(word) >> 160;
-            contracts = FixedPoint.abs(size);
-            s.totals.value += size * int256(mark);
-            s.totals.gross += contracts * s.spot;
-            s.marks.put(index - 1, mark);
-        }
-    }
-
-    /// @dev Perp or future: marginal rates by tiers of notional.
-    function _linear(Scan memory s, Portfolio memory p, uint256 index, uint256 mark) private pure {
-        unchecked {
-            uint256 notional = FixedPoint.mulWadUp(_valued(s, index, p.positions.at(index - 1), mark), mark);
             ParameterTable t = s.table;
-            s.totals.initial += _tiered(t, notional, Parameter.TIER_1_INITIAL);
-            s.totals.maintenance += _tiered(t, notional, Parameter.TIER_1_MAINTENANCE);
+            for (uint256 index = first; index != 0; index = p.next.at(index - 1)) {
+                int256 size = int256(p.positions.at(index - 1)) >> 160;
+                uint256 contracts = FixedPoint.abs(size);
+                s.totals.value += size * int256(mark);
+                s.totals.gross += contracts * s.spot;
+                s.marks.put(index - 1, mark);
+                uint256 notional = FixedPoint.mulWadUp(contracts, mark);
+                s.totals.initial += _tiered(t, notional, Parameter.TIER_1_INITIAL);
+                s.totals.maintenance += _tiered(t, notional, Parameter.TIER_1_MAINTENANCE);
+            }
         }
     }
 
@@ -106,44 +94,52 @@ library StandardMargin {
         }
     }
 
-    /// @dev A long option is its own margin and supports nothing else.
-    function _option(Scan memory s, uint256 word, uint256 contracts) private pure {
+    function _options(Scan memory s, Portfolio memory p, ExpiryLegs memory legs, uint256 forward, uint256 tenor) private pure {
         unchecked {
-            uint256 mark = s.option.mark;
-            if (int256(word) > 0) {
-                uint256 paid = FixedPoint.mulWadUp(contracts, mark);
-                s.totals.initial += paid;
-                s.totals.maintenance += paid;
-                s.totals.longOptions += paid;
-                return;
+            OptionFrame memory f = s.frame;
+            ExpirySlice.decode(f, legs, forward, tenor);
+            OptionFrameLib.reset(f, false);
+            OptionKernel.run(f, legs.firstOption);
+            s.totals.value += f.value;
+            s.totals.gross += (uint256(f.calls + f.puts) + 2 * f.shorts) * s.spot;
+            for (uint256 index = legs.firstOption; index != 0;) {
+                --index;
+                uint256 word = p.positions.at(index);
+                if (int256(word) < 0) _short(s, word, s.marks.at(index));
+                else _long(s, word, s.marks.at(index));
+                index = uint16(p.next.at(index)); // above the link: what the kernel keeps
             }
-            (uint256 initial, uint256 maintenance) = _short(s, word, mark);
-            s.totals.initial += FixedPoint.mulWadUp(contracts, initial);
-            s.totals.maintenance += FixedPoint.mulWadUp(contracts, maintenance);
+        }
+    }
+
+    /// @dev A long option is its own margin and supports nothing else.
+    function _long(Scan memory s, uint256 word, uint256 mark) private pure {
+        unchecked {
+            uint256 paid = FixedPoint.mulWadUp(word >> 160, mark);
+            Totals memory totals = s.totals;
+            totals.initial += paid;
+            totals.maintenance += paid;
+            totals.longOptions += paid;
         }
     }
 
     /// @dev Per contract: initial max(15 % S - OTM, 10 % S) + mark, at least 1.10 of maintenance 7.5 % S + mark; a put's
     /// maintenance counts its mark where that is above the spot.
-    function _short(Scan memory s, uint256 word, uint256 mark) private pure returns (uint256 initial, uint256 maintenance) {
+    function _short(Scan memory s, uint256 word, uint256 mark) private pure {
         unchecked {
             uint256 spot = s.spot;
             bool put = (word >> 104) & 1 != 0;
-            uint256 outOfTheMoney = _outOfTheMoney(put, uint256(uint64(word)) * STRIKE_UNIT, spot);
-            uint256 full = FixedPoint.mulWadUp(s.table.get(Parameter.SHORT_OPTION_INITIAL), spot);
-            uint256 least = FixedPoint.mulWadUp(s.table.get(Parameter.SHORT_OPTION_INITIAL_MIN), spot);
-            initial = mark + (full > least + outOfTheMoney ? full - outOfTheMoney : least);
-            uint256 base = put && mark > spot ? mark : spot;
-            maintenance = mark + FixedPoint.mulWadUp(s.table.get(Parameter.SHORT_OPTION_MAINTENANCE), base);
-            uint256 raised = FixedPoint.mulWadUp(maintenance, s.table.get(Parameter.SHORT_INITIAL_OVER_MAINTENANCE));
-            if (initial < raised) initial = raised;
-        }
-    }
-
-    function _outOfTheMoney(bool put, uint256 strike, uint256 spot) private pure returns (uint256) {
-        unchecked {
-            if (put) return spot > strike ? spot - strike : 0;
-            return strike > spot ? strike - spot : 0;
+            uint256 strike = uint256(uint64(word)) * STRIKE_UNIT;
+            uint256 outOfTheMoney = put ? (spot > strike ? spot - strike : 0) : (strike > spot ? strike - spot : 0);
+            uint256 initial = FixedPoint.mulWadUp(s.initialRate, spot);
+            uint256 least = FixedPoint.mulWadUp(s.initialLeast, spot);
+            initial = mark + (initial > least + outOfTheMoney ? initial - outOfTheMoney : least);
+            uint256 maintenance = mark + FixedPoint.mulWadUp(s.maintenanceRate, put && mark > spot ? mark : spot);
+            least = FixedPoint.mulWadUp(maintenance, s.raise);
+            if (initial < least) initial = least;
+            uint256 contracts = uint256(-(int256(word) >> 160));
+            s.totals.initial += FixedPoint.mulWadUp(contracts, initial);
+            s.totals.maintenance += FixedPoint.mulWadUp(contracts, maintenance);
         }
     }
 }

@@ -2,15 +2,15 @@
 pragma solidity 0.8.30;
 
 import {FixedPoint, SWAD} from "../math/FixedPoint.sol";
+import {Memory} from "../math/Memory.sol";
 import {Book, Leg} from "../types/Book.sol";
 import {InstrumentId} from "../types/InstrumentId.sol";
 import {Position, position} from "../types/Position.sol";
-import {MemoryArray} from "./MemoryArray.sol";
 
 /// @title What-if: a book in memory after trades
 library Trades {
-    using MemoryArray for uint256[];
-    using MemoryArray for int256[];
+    using Memory for uint256[];
+    using Memory for int256[];
 
     /// @notice Adds the legs' sizes to the positions and takes what they cost, size x price rounded up, from the balance.
     /// @dev Realised or not, a trade changes cash - costs by -size x price.

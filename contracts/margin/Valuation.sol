@@ -2,16 +2,16 @@
 pragma solidity 0.8.30;
 
 import {WAD} from "../math/FixedPoint.sol";
+import {Memory} from "../math/Memory.sol";
 import {MarginMode} from "../types/Book.sol";
 import {SpotWord} from "../types/Feed.sol";
 import {COLLATERALS_AT, MAX_COLLATERALS, Parameter, ParameterTable} from "../types/Parameter.sol";
 import {Portfolio, PortfolioLib, UnderlyingLegs} from "./Portfolio.sol";
-import {MemoryArray} from "./MemoryArray.sol";
 
 /// @title Perp mark and collateral (margin.md sections 1, 2 and 6)
 library Valuation {
-    using MemoryArray for uint256[];
-    using MemoryArray for int256[];
+    using Memory for uint256[];
+    using Memory for int256[];
 
     /// @notice Collateral at its price, and what of it counts as margin, USD 1e18, rounded down.
     struct Collateral {
@@ -37,7 +37,7 @@ library Valuation {
             for (uint256 i; i < quantities.length && i < MAX_COLLATERALS; ++i) {
                 uint256 word = table.word(COLLATERALS_AT + i);
                 if (quantities.at(i) == 0 || !_exists(word)) continue;
-                UnderlyingLegs memory legs = PortfolioLib.underlying(p, uint8(word), 0);
+                UnderlyingLegs memory legs = PortfolioLib.underlyingAt(PortfolioLib.underlying(p, uint8(word), 0));
                 if (!_joins(word, mode)) continue;
                 p.legged |= 1 << uint8(word);
                 legs.joined += quantities.at(i);
