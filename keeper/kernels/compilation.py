@@ -41,7 +41,7 @@ forced_inline: Any = numba.njit(forceinline=True)
 """For helpers that take or return vectors: a call would spill them."""
 
 
-def kernel(function: Callable[..., None]) -> Any:
+def kernel(function: Callable[..., Any]) -> Any:
     """The decorator of entry points: no GIL, no fused or reordered arithmetic that the source does not write."""
     return numba.njit(nogil=True, error_model="numpy", boundscheck=False, cache=CACHE is not None)(function)
 

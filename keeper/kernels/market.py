@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.errors import MarketError
-from keeper.model import SECONDS_PER_YEAR, Kind, Market, Parameters
-from keeper.pricing import InstrumentTable, scenario_shocks, tenor_scale
+from keeper.kernels.pricing import fill_slots
+from keeper.model import Kind, Market, Parameters
+from keeper.pricing import InstrumentTable, scenario_shocks
 
 __all__ = ["MarketPlan", "MarketVector"]
 
@@ -115,25 +116,13 @@ class MarketPlan:
     def slots(self, vector: MarketVector, parameters: Parameters) -> Floats:
         """[U + E, 16], one line pair per slot, what an instrument of the slot is priced from: forward, tau, sqrt(tau),
         discount, rate, spot, 1 + up range x h(T), 1 - down range x h(T), live, slice (7)."""
-        U = len(self.underlyings)
+        p = parameters
+        rules = np.array(
+            [p.max_basis, p.vol_tenor_floor, p.vol_tenor_pivot, p.vol_power_short, p.vol_power_long, p.vol_range_up, p.vol_range_down]
+        )
         table = np.zeros((len(self.expiry), 16))
-        seconds = np.maximum(self.expiry - vector.time, 0)
-        seconds[:U] = 0
-        tau = seconds / SECONDS_PER_YEAR
-        band = parameters.max_basis
-        table[:U, 0] = np.minimum(np.maximum(vector.mark, vector.spot * (1.0 - band)), vector.spot * (1.0 + band))
-        table[U:, 0] = vector.forward
-        table[U:, 4] = vector.rate
-        table[:, 1] = tau
-        table[:, 2] = np.sqrt(tau)
-        table[:, 3] = np.exp(-table[:, 4] * tau)
-        table[:, 5] = vector.spot[self.slot_underlying]
-        scale = tenor_scale(seconds, parameters)
-        table[:, 6] = 1.0 + parameters.vol_range_up * scale
-        table[:, 7] = 1.0 - parameters.vol_range_down * scale
-        table[:, 8] = seconds > 0
-        table[:U, 8] = 1.0
-        table[U:, 9:] = np.where(np.isfinite(vector.svi), vector.svi, 1.0)
+        v = vector
+        fill_slots(v.time, v.spot, v.mark, v.forward, v.rate, v.svi, self.slot_underlying, self.expiry, rules, table.reshape(-1))
         return table
 
     def scenarios(self, vector: MarketVector, parameters: Parameters) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
@@ -19,7 +19,7 @@ from keeper.margin import Book
 from keeper.model import CorrelationGroup, Kind, Market, Parameters
 from keeper.pricing import InstrumentTable, PricedTable, Quotes, scenario_shocks, shocked_vol
 
-__all__ = ["AccountFigures", "OtherModes", "PreparedBook", "PreparedTable"]
+__all__ = ["AccountFigures", "OtherModes", "PreparedBook", "PreparedTable", "TickArrays"]
 
 Floats = NDArray[np.float64]
 
@@ -50,6 +50,23 @@ class OtherModes:
     long_options: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class TickArrays:
+    """What the evaluation reads of a tick besides the grid: seconds to expiry [U + E]; near [I]: within the gamma tenor; unit
+    [U x 40]: P&L of a dollar of spot; spot, mark, step (of the gamma charge, USD), doubt (1 - confidence where that is too
+    low) [U]; kappa [N]; token_price [K]."""
+
+    seconds: NDArray[np.int64]
+    near: NDArray[np.uint8]
+    unit: Floats
+    spot: Floats
+    mark: Floats
+    step: Floats
+    doubt: Floats
+    kappa: Floats
+    token_price: Floats
+
+
 _Columns = TypeVar("_Columns", AccountFigures, OtherModes)
 
 
@@ -66,16 +83,16 @@ class PreparedTable:
         self.plan = MarketPlan.of(table, underlyings, tuple(c.token for c in parameters.collateral))
         count = len(table)
         self.width = max(8, -(-count // 8) * 8)
-        self._slot = np.zeros(self.width, dtype=np.int64)
-        self._slot[:count] = self.plan.slot
-        self._strike, self._sign = line_aligned(self.width), line_aligned(self.width)
-        self._strike[:] = 1.0
+        self.padded_slot = np.zeros(self.width, dtype=np.int64)
+        self.padded_slot[:count] = self.plan.slot
+        self.padded_strike, self.sign = line_aligned(self.width), line_aligned(self.width)
+        self.padded_strike[:] = 1.0
         options = np.flatnonzero(table.is_option)
-        self._strike[options] = table.strike[options]
-        self._sign[options] = np.where(table.kind[options] == Kind.CALL, 1.0, -1.0)
-        self._work, self.outputs = line_aligned(16 * self.width), line_aligned(OUTPUTS * self.width)
+        self.padded_strike[options] = table.strike[options]
+        self.sign[options] = np.where(table.kind[options] == Kind.CALL, 1.0, -1.0)
+        self.work, self.outputs = line_aligned(16 * self.width), line_aligned(OUTPUTS * self.width)
         self._grid = line_aligned(self.width * COLUMNS)
-        self._limits = np.array([parameters.vol_floor_up, parameters.vol_floor_down, parameters.svi_clamp])
+        self.vol_limits = np.array([parameters.vol_floor_up, parameters.vol_floor_down, parameters.svi_clamp])
         self._scenarios, self._scale = np.zeros((0, COLUMNS)), np.zeros(0)
         self.slots = np.zeros((0, 16))
 
@@ -98,8 +115,8 @@ class PreparedTable:
         if not np.array_equal(self._scale, vector.spot_scale):
             self._scenarios, self._scale = self.plan.scenarios(vector, self.parameters), vector.spot_scale.copy()
         price_slots(
-            self._slot, self._strike, self._sign, slots.reshape(-1), self.plan.slot_underlying, self._scenarios.reshape(-1),
-            len(self.plan.underlyings), self._limits, self._work, self.outputs, self._grid, self.width,
+            self.padded_slot, self.padded_strike, self.sign, slots.reshape(-1), self.plan.slot_underlying, self._scenarios.reshape(-1),
+            len(self.plan.underlyings), self.vol_limits, self.work, self.outputs, self._grid, self.width,
             np.zeros(1, dtype=np.int64), self.threads,
         )  # fmt: skip
         return slots
@@ -169,12 +186,12 @@ class PreparedBook:
         self._scratch = line_aligned(self.threads * self._room * 10)
         self._figures = line_aligned(max(1, book.accounts), FIGURES)
         self._others = np.zeros((1, FIGURES))
-        self._auxiliary = line_aligned(max(1, len(book.table)) * AUXILIARY)
-        self._steep = np.zeros(max(1, U), dtype=np.int64)
+        self.auxiliary = line_aligned(max(1, len(book.table)) * AUXILIARY)
+        self.steep = np.zeros(max(1, U), dtype=np.int64)
         self._unsound = np.zeros(8 * self.threads, dtype=np.int64)
-        self._short_margin = np.zeros(2 * max(1, len(book.table)))
-        self._charges = np.array([p.rate_charge, p.roll_min, p.roll_slope, p.short_option_rate, p.gamma_tenor, p.gamma_step])
-        self._short_rates = np.array(
+        self.short_margin = np.zeros(2 * max(1, len(book.table)))
+        self.charge_rules = np.array([p.rate_charge, p.roll_min, p.roll_slope, p.short_option_rate, p.gamma_tenor, p.gamma_step])
+        self.short_rules = np.array(
             [p.short_option_initial, p.short_option_initial_min, p.short_option_maintenance, p.short_initial_over_maintenance]
         )
         self._rules = np.array(
@@ -186,9 +203,10 @@ class PreparedBook:
              p.tier_2_maintenance, p.tier_3_maintenance]
         )  # fmt: skip
         rows = {index: u for u, index in enumerate(underlyings)}
-        self._token_underlying = np.array([-1 if c.underlying is None else rows.get(c.underlying, U) for c in p.collateral], dtype=np.int64)
-        self._kept = np.array([[1.0 - c.haircut_initial, 1.0 - c.haircut_maintenance] for c in p.collateral]).reshape(-1, 2)
-        self._kind = book.table.kind.astype(np.int64)
+        self.token_underlying = np.array([-1 if c.underlying is None else rows.get(c.underlying, U) for c in p.collateral], dtype=np.int64)
+        self._kept_initial = np.array([1.0 - c.haircut_initial for c in p.collateral])
+        self._kept_maintenance = np.array([1.0 - c.haircut_maintenance for c in p.collateral])
+        self.kind = book.table.kind.astype(np.int64)
         self._held = (book.collateral > 0.0).any(axis=0)
 
     @classmethod
@@ -256,35 +274,58 @@ class PreparedBook:
         return figures, OtherModes(*(self._others[: self.book.accounts, k] for k in range(4)))
 
     def _evaluate(self, vector: MarketVector, slots: Floats, *, every_mode: bool) -> AccountFigures:
-        t, y, p, U = self.table, self.layout, self.parameters, len(self.table.plan.underlyings)
-        seconds = np.maximum(t.plan.expiry - vector.time, 0)
-        seconds[:U] = 0
-        flat = slots.reshape(-1)
+        tick = self.tick_arrays(vector, slots)
+        t, plan = self.table, self.table.plan
         fill_auxiliary(
-            t.plan.slot, self._kind, flat, t.plan.slot_underlying, seconds, vector.spot_scale, self._charges, t.outputs, t.width,
-            self._auxiliary, self._steep,
+            plan.slot, self.kind, slots.reshape(-1), plan.slot_underlying, tick.seconds, vector.spot_scale, self.charge_rules,
+            t.outputs, t.width, self.auxiliary, self.steep,
         )  # fmt: skip
-        fill_short_margin(t.plan.slot, self._kind, self.book.table.strike, flat, self._short_rates, t.outputs, self._short_margin)
-        near = ((self._kind >= Kind.CALL) & (seconds[t.plan.slot] <= p.gamma_tenor)).astype(np.uint8)
-        unit = np.ascontiguousarray(t.scenarios[: 3 * U : 3] * t.scenarios[2 : 3 * U : 3])
-        doubt = np.where(vector.confidence < p.confidence_threshold, 1.0 - vector.confidence, 0.0)
-        kappa = np.array([group.kappa for group in self.groups], dtype=np.float64)
+        fill_short_margin(plan.slot, self.kind, self.book.table.strike, slots.reshape(-1), self.short_rules, t.outputs, self.short_margin)
+        y = self.layout
         margin_accounts(
-            t.flat_grid, self._auxiliary, t.outputs, self._short_margin, self._kind, near, unit.reshape(-1),
-            y.first, y.instrument, y.opens, y.size, y.contracts, y.funds, y.collateral.reshape(-1),
-            y.signature_start, y.length, y.underlying, y.group, y.role, y.portfolio, y.joins,
-            y.chunk_signature, y.chunk_start, y.chunk_count, y.chunk_segment,
-            vector.spot, slots[:U, 0].copy(), vector.spot * p.gamma_step * vector.spot_scale, self._steep, doubt, kappa,
-            self._prices(vector), self._token_underlying, self._kept[:, 0].copy(), self._kept[:, 1].copy(),
-            self._rules, self._tiers, len(p.scenarios), every_mode, self._scratch, self._room,
-            self._figures.reshape(-1), self._others.reshape(-1), self._unsound, np.zeros(1, dtype=np.int64), self.threads,
+            *self.margin_arguments(tick), y.chunk_signature, y.chunk_start, y.chunk_count, y.chunk_segment,
+            every_mode, np.zeros(1, dtype=np.int64), self.threads,
         )  # fmt: skip
         figures = self._figures[: self.book.accounts]
         initial, maintenance, equity, at_initial, at_maintenance, paid, gross, health = (figures[:, k] for k in range(FIGURES))
-        if self._unsound.any():
+        if self.is_unsound():
             wrong = int(np.argmin(np.isfinite(figures[:, :5]).all(axis=1)))
             raise BookError(f"expected finite figures, account {self.book.account_id[self.row[wrong]]} has {figures[wrong, :5]}")
         return AccountFigures(initial, maintenance, equity, at_initial, at_maintenance, paid, gross, health)
+
+    def tick_arrays(self, vector: MarketVector, slots: Floats) -> TickArrays:
+        """Raises MarketError where a collateral token that somebody holds has no price."""
+        U, p, t = len(self.table.plan.underlyings), self.parameters, self.table
+        seconds = np.maximum(t.plan.expiry - vector.time, 0)
+        seconds[:U] = 0
+        return TickArrays(
+            seconds=seconds,
+            near=((self.kind >= Kind.CALL) & (seconds[t.plan.slot] <= p.gamma_tenor)).astype(np.uint8),
+            unit=np.ascontiguousarray(t.scenarios[: 3 * U : 3] * t.scenarios[2 : 3 * U : 3]).reshape(-1),
+            spot=vector.spot.copy(),
+            mark=slots[:U, 0].copy(),
+            step=vector.spot * p.gamma_step * vector.spot_scale,
+            doubt=np.where(vector.confidence < p.confidence_threshold, 1.0 - vector.confidence, 0.0),
+            kappa=np.array([group.kappa for group in self.groups], dtype=np.float64),
+            token_price=self._prices(vector),
+        )
+
+    def margin_arguments(self, tick: TickArrays) -> tuple[Any, ...]:
+        """What margin_accounts takes before its chunks."""
+        t, y = self.table, self.layout
+        return (
+            t.flat_grid, self.auxiliary, t.outputs, self.short_margin, self.kind, tick.near, tick.unit,
+            y.first, y.instrument, y.opens, y.size, y.contracts, y.funds, y.collateral.reshape(-1),
+            y.signature_start, y.length, y.underlying, y.group, y.role, y.portfolio, y.joins,
+            tick.spot, tick.mark, tick.step, self.steep, tick.doubt, tick.kappa,
+            tick.token_price, self.token_underlying, self._kept_initial, self._kept_maintenance,
+            self._rules, self._tiers, len(self.parameters.scenarios), self._scratch, self._room,
+            self._figures.reshape(-1), self._others.reshape(-1), self._unsound,
+        )  # fmt: skip
+
+    def is_unsound(self) -> bool:
+        """Whether a figure of the last evaluation was not finite."""
+        return bool(self._unsound.any())
 
     def _prices(self, vector: MarketVector) -> Floats:
         missing = np.flatnonzero(~np.isfinite(vector.token_price) & self._held)

@@ -12,9 +12,10 @@ from keeper.kernels.compilation import ParallelKernel, forced_inline, kernel
 from keeper.kernels.memory import line_aligned
 from keeper.kernels.normal import exponential, log_ratio, mills, normal_density, out_of_the_money
 from keeper.kernels.vectors import absolute, fma, larger, load, positive, smaller, splat, square_root, store, take
+from keeper.model import SECONDS_PER_YEAR
 from keeper.pricing.black76 import DAYS_PER_YEAR, OptionGreeks
 
-__all__ = ["COLUMNS", "OUTPUTS", "greeks", "price_slots"]
+__all__ = ["COLUMNS", "OUTPUTS", "fill_slots", "greeks", "price_eight", "price_row", "price_slots", "slope_row"]
 
 Floats = NDArray[np.float64]
 
@@ -95,6 +96,33 @@ def greeks(forward: ArrayLike, strike: ArrayLike, tau: ArrayLike, vol: ArrayLike
     return OptionGreeks(*outputs[:, :count])
 
 
+@kernel
+def fill_slots(
+    time: int, spot: Any, mark: Any, forward: Any, rate: Any, svi: Any, slot_underlying: Any, expiry: Any, rules: Any, slots: Any
+) -> None:
+    """slots [U + E, 16] as MarketPlan.slots describes them. rules: max_basis, vol tenor floor and pivot in seconds, powers
+    up to the pivot and above, vol ranges up and down."""
+    underlyings = len(spot)
+    for e in range(len(expiry)):
+        at, u, dated = e * 16, slot_underlying[e], e - underlyings
+        seconds = max(expiry[e] - time, 0) if dated >= 0 else 0
+        tau = seconds / SECONDS_PER_YEAR
+        slots[at + 1], slots[at + 2], slots[at + 5] = tau, np.sqrt(tau), spot[u]
+        if dated < 0:
+            slots[at] = min(max(mark[u], spot[u] * (1.0 - rules[0])), spot[u] * (1.0 + rules[0]))
+            slots[at + 3], slots[at + 4], slots[at + 8] = 1.0, 0.0, 1.0
+            slots[at + 9 : at + 16] = 1.0
+        else:
+            slots[at], slots[at + 4] = forward[dated], rate[dated]
+            slots[at + 3] = np.exp(-rate[dated] * tau)
+            slots[at + 8] = 1.0 if seconds > 0 else 0.0
+            for column in range(7):
+                slots[at + 9 + column] = svi[dated, column] if np.isfinite(svi[dated, column]) else 1.0
+        tenor = max(float(seconds), rules[1])
+        scale = (rules[2] / tenor) ** (rules[3] if tenor <= rules[2] else rules[4])
+        slots[at + 6], slots[at + 7] = 1.0 + rules[5] * scale, 1.0 - rules[6] * scale
+
+
 @ParallelKernel
 def price_slots(
     slot: Any, strike: Any, sign: Any, slots: Any, slot_underlying: Any, scenarios: Any, underlyings: int,
@@ -113,13 +141,13 @@ def price_slots(
             if block >= width:
                 break
             for start in range(block, min(block + BLOCK, width), 8):
-                _price_eight(start, slot, strike, sign, slots, limits, work, outputs, width)
+                price_eight(start, slot, strike, sign, slots, limits, work, outputs, width)
             for i in range(block, min(block + BLOCK, width)):
-                _price_row(i, slot, strike, sign, slot_underlying, scenarios, underlyings, work, grid, width)
+                price_row(i, slot, strike, sign, slot_underlying, scenarios, underlyings, work, grid, width)
 
 
 @forced_inline
-def _price_eight(start: int, slot: Any, strike: Any, sign: Any, slots: Any, limits: Any, work: Any, outputs: Any, width: int) -> None:
+def price_eight(start: int, slot: Any, strike: Any, sign: Any, slots: Any, limits: Any, work: Any, outputs: Any, width: int) -> None:
     for i in range(start, start + 8):
         at = slot[i] * 16
         for column in range(16):
@@ -167,7 +195,7 @@ def _price_eight(start: int, slot: Any, strike: Any, sign: Any, slots: Any, limi
 
 
 @forced_inline
-def _price_row(
+def price_row(
     i: int, slot: Any, strike: Any, sign: Any, slot_underlying: Any, scenarios: Any, underlyings: int,
     work: Any, grid: Any, width: int,
 ) -> None:  # fmt: skip
@@ -195,3 +223,34 @@ def _price_row(
             otm = out_of_the_money(x + load(scenarios, at + COLUMNS + v), stdev, inverse)
             after = larger(side * (shocked - K), zero) + smaller(shocked, K) * otm
             store(grid, i * COLUMNS + v, load(scenarios, at + 2 * COLUMNS + v) * discount * (after - base))
+
+
+@forced_inline
+def slope_row(
+    i: int, slot: Any, sign: Any, slot_underlying: Any, scenarios: Any, underlyings: int, work: Any, outputs: Any,
+    slopes: Any, width: int,
+) -> None:  # fmt: skip
+    """slopes [i, 40]: derivative of the grid's row by the logarithm of the spot, after price_eight of its block."""
+    at = slot_underlying[slot[i]] * 3 * COLUMNS
+    masks = underlyings * 3 * COLUMNS
+    F = work[i]
+    if work[8 * width + i] == 0.0:
+        for v in range(0, COLUMNS, 8):
+            store(slopes, i * COLUMNS + v, splat(0.0))
+    elif sign[i] == 0.0:
+        for v in range(0, COLUMNS, 8):
+            store(slopes, i * COLUMNS + v, splat(F) * load(scenarios, at + v) * load(scenarios, at + 2 * COLUMNS + v))
+    else:
+        x, discounted, side = splat(work[9 * width + i]), splat(work[3 * width + i] * F), splat(sign[i])
+        now = splat(outputs[width + i] * work[5 * width + i])
+        s0, s1, s2 = work[10 * width + i], work[11 * width + i], work[12 * width + i]
+        one, zero = splat(1.0), splat(0.0)
+        for v in range(0, COLUMNS, 8):
+            none, rise, fall = load(scenarios, masks + v), load(scenarios, masks + COLUMNS + v), load(scenarios, masks + 2 * COLUMNS + v)
+            stdev = fma(none, splat(s0), fma(rise, splat(s1), fall * splat(s2)))
+            d1 = (x + load(scenarios, at + COLUMNS + v)) / stdev + splat(0.5) * stdev
+            tail = normal_density(d1) * mills(absolute(d1))
+            reached = positive(d1, one - tail, tail)
+            delta = positive(side, reached, reached - one)
+            after = discounted * (one + load(scenarios, at + v)) * delta
+            store(slopes, i * COLUMNS + v, load(scenarios, at + 2 * COLUMNS + v) * (after - now) + zero)

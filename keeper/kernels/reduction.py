@@ -15,7 +15,21 @@ from keeper.kernels.compilation import ParallelKernel, forced_inline, kernel
 from keeper.kernels.pricing import COLUMNS
 from keeper.kernels.vectors import blend_first, fma, item, larger, load, put, select, smaller, smallest, splat, store, take, total
 
-__all__ = ["ALONE", "AUXILIARY", "CLOSES", "FIGURES", "JOINS", "fill_auxiliary", "margin_accounts", "read_grid", "stress_losses"]
+__all__ = [
+    "ALONE",
+    "AUXILIARY",
+    "CLOSES",
+    "FIGURES",
+    "JOINS",
+    "fill_auxiliary",
+    "fill_auxiliary_row",
+    "fill_short_margin",
+    "fill_short_margin_row",
+    "margin_accounts",
+    "read_grid",
+    "stress_losses",
+    "worst_of",
+]
 
 AUXILIARY = 8
 """Lanes of the second row of an instrument, all per contract: netted per expiry and charged in absolute value: rate
@@ -30,7 +44,7 @@ ALONE, JOINS, CLOSES = 0, 1, 2
 
 
 @forced_inline
-def _worst(a0: Any, a1: Any, a2: Any, a3: Any, a4: Any, scenarios: int) -> Any:
+def worst_of(a0: Any, a1: Any, a2: Any, a3: Any, a4: Any, scenarios: int) -> Any:
     """The least over the first `scenarios` of 40 lanes; the rest hold zeros, which must not count."""
     infinite = splat(np.inf)
     a4 = blend_first(scenarios - 32, a4, infinite)
@@ -67,7 +81,7 @@ def stress_losses(
                     a3 = fma(contracts, load(grid, at + 24), a3)
                     a4 = fma(contracts, load(grid, at + 32), a4)
                     p += 1
-                losses[segment] = max(0.0, -_worst(a0, a1, a2, a3, a4, scenarios))
+                losses[segment] = max(0.0, -worst_of(a0, a1, a2, a3, a4, scenarios))
 
 
 @ParallelKernel
@@ -85,6 +99,32 @@ def read_grid(grid: Any, count: int, repeats: int, sums: Any, threads: int) -> N
         sums[8 * thread] = total(a + b + c + d)
 
 
+@forced_inline
+def fill_auxiliary_row(
+    i: int, slot: Any, kind: Any, slots: Any, slot_underlying: Any, seconds: Any, spot_scale: Any, charges: Any, outputs: Any,
+    width: int, auxiliary: Any, steep: Any,
+) -> None:  # fmt: skip
+    """One row of fill_auxiliary."""
+    at = slot[i] * 16
+    spot, tau = slots[at + 5], slots[at + 1]
+    step = spot * charges[5] * spot_scale[slot_underlying[slot[i]]]
+    near = kind[i] >= 2 and seconds[slot[i]] <= charges[4]
+    delta = outputs[width + i]
+    short = -charges[3] * spot
+    row = i * AUXILIARY
+    auxiliary[row] = charges[0] * outputs[5 * width + i]
+    auxiliary[row + 1] = delta * spot * max(charges[1], charges[2] * tau)
+    auxiliary[row + 2] = short if kind[i] == 2 else 0.0
+    auxiliary[row + 3] = short if kind[i] == 3 else 0.0
+    auxiliary[row + 4] = outputs[i]
+    auxiliary[row + 5] = delta * spot
+    auxiliary[row + 6] = outputs[3 * width + i]
+    gap = 0.5 * outputs[2 * width + i] * step * step if near else 0.0
+    auxiliary[row + 7] = -gap
+    if gap > step:
+        steep[slot_underlying[slot[i]]] = 1
+
+
 @kernel
 def fill_auxiliary(
     slot: Any, kind: Any, slots: Any, slot_underlying: Any, seconds: Any, spot_scale: Any, charges: Any, outputs: Any,
@@ -94,24 +134,7 @@ def fill_auxiliary(
     exceed its cap. charges: rate_charge, roll_min, roll_slope, short_option_rate, gamma_tenor, gamma_step."""
     steep[:] = 0
     for i in range(len(kind)):
-        at = slot[i] * 16
-        spot, tau = slots[at + 5], slots[at + 1]
-        step = spot * charges[5] * spot_scale[slot_underlying[slot[i]]]
-        near = kind[i] >= 2 and seconds[slot[i]] <= charges[4]
-        delta = outputs[width + i]
-        short = -charges[3] * spot
-        row = i * AUXILIARY
-        auxiliary[row] = charges[0] * outputs[5 * width + i]
-        auxiliary[row + 1] = delta * spot * max(charges[1], charges[2] * tau)
-        auxiliary[row + 2] = short if kind[i] == 2 else 0.0
-        auxiliary[row + 3] = short if kind[i] == 3 else 0.0
-        auxiliary[row + 4] = outputs[i]
-        auxiliary[row + 5] = delta * spot
-        auxiliary[row + 6] = outputs[3 * width + i]
-        gap = 0.5 * outputs[2 * width + i] * step * step if near else 0.0
-        auxiliary[row + 7] = -gap
-        if gap > step:
-            steep[slot_underlying[slot[i]]] = 1
+        fill_auxiliary_row(i, slot, kind, slots, slot_underlying, seconds, spot_scale, charges, outputs, width, auxiliary, steep)
 
 
 @forced_inline
@@ -148,24 +171,30 @@ def _standard(p: int, end: int, instrument: Any, size: Any, kind: Any, value: An
     return initial, maintenance, long_options
 
 
+@forced_inline
+def fill_short_margin_row(i: int, slot: Any, kind: Any, strike: Any, slots: Any, rates: Any, outputs: Any, short_margin: Any) -> None:
+    """One row of fill_short_margin."""
+    if kind[i] >= 2:
+        spot, mark = slots[slot[i] * 16 + 5], outputs[i]
+        call = kind[i] == 2
+        away = max(0.0, strike[i] - spot) if call else max(0.0, spot - strike[i])
+        base = spot if call else max(spot, mark)
+        maintenance = rates[2] * base + mark
+        initial = max(rates[0] * spot - away, rates[1] * spot) + mark
+        short_margin[2 * i] = max(initial, rates[3] * maintenance)
+        short_margin[2 * i + 1] = maintenance
+
+
 @kernel
 def fill_short_margin(slot: Any, kind: Any, strike: Any, slots: Any, rates: Any, outputs: Any, short_margin: Any) -> None:
     """short_margin [I, 2]: initial and maintenance margin of one contract of each option sold. rates: short_option_initial,
     its minimum, short_option_maintenance, short_initial_over_maintenance."""
     for i in range(len(kind)):
-        if kind[i] >= 2:
-            spot, mark = slots[slot[i] * 16 + 5], outputs[i]
-            call = kind[i] == 2
-            away = max(0.0, strike[i] - spot) if call else max(0.0, spot - strike[i])
-            base = spot if call else max(spot, mark)
-            maintenance = rates[2] * base + mark
-            initial = max(rates[0] * spot - away, rates[1] * spot) + mark
-            short_margin[2 * i] = max(initial, rates[3] * maintenance)
-            short_margin[2 * i + 1] = maintenance
+        fill_short_margin_row(i, slot, kind, strike, slots, rates, outputs, short_margin)
 
 
 @forced_inline
-def _first_lane(index: int, x: float) -> Any:
+def in_lane(index: int, x: float) -> Any:
     """x in one lane, zeros in the others."""
     value, zero = splat(x), splat(0.0)
     return blend_first(index + 1, value, zero) - blend_first(index, value, zero)
@@ -198,8 +227,8 @@ def _reduce_chunk(
                 v, at, dollars = splat(worth), u * COLUMNS, quantity * item(spot, u)
                 a0, a1 = v * load(unit, at), v * load(unit, at + 8)
                 a2, a3, a4 = v * load(unit, at + 16), v * load(unit, at + 24), v * load(unit, at + 32)
-                summed = _first_lane(0, item(rules, 6) * worth) + _first_lane(5, dollars)
-                b = _first_lane(1, dollars * item(rules, 0))
+                summed = in_lane(0, item(rules, 6) * worth) + in_lane(5, dollars)
+                b = in_lane(1, dollars * item(rules, 0))
             for _ in range(item(length, z)):
                 i = np.int64(item(instrument, p))
                 at, contracts = i * COLUMNS, splat(item(size, p))
@@ -213,11 +242,11 @@ def _reduce_chunk(
                 b = fma(contracts, load(auxiliary, i * AUXILIARY), select(new, zero, b))
                 p += 1
             store(sums, slot * AUXILIARY, summed + larger(b, folding * b))
-            put(worst, slot, _worst(a0, a1, a2, a3, a4, scenarios))
+            put(worst, slot, worst_of(a0, a1, a2, a3, a4, scenarios))
             if item(role, z) != ALONE:
                 j0, j1, j2, j3, j4 = j0 + a0, j1 + a1, j2 + a2, j3 + a3, j4 + a4
                 if item(role, z) == CLOSES:
-                    put(joint, slot, _worst(j0, j1, j2, j3, j4, scenarios))
+                    put(joint, slot, worst_of(j0, j1, j2, j3, j4, scenarios))
                     j0 = zero
                     j1, j2, j3, j4 = zero, zero, zero, zero
             slot += 1
@@ -228,11 +257,10 @@ def margin_accounts(  # noqa: C901 - the rules of one account, read from top to 
     grid: Any, auxiliary: Any, outputs: Any, short_margin: Any, kind: Any, near: Any, unit: Any,
     first: Any, instrument: Any, opens: Any, size: Any, contracts_held: Any, funds: Any, collateral: Any,
     signature_start: Any, length: Any, underlying: Any, group: Any, role: Any, portfolio: Any, joins: Any,
-    chunk_signature: Any, chunk_start: Any, chunk_count: Any, chunk_segment: Any,
     spot: Any, mark: Any, step: Any, steep: Any, doubt: Any, kappa: Any,
     token_price: Any, token_underlying: Any, kept_initial: Any, kept_maintenance: Any,
-    rules: Any, limits: Any, scenarios: int, every_mode: bool, scratch: Any, room: int, figures: Any, others: Any, unsound: Any,
-    counter: Any, threads: int,
+    rules: Any, limits: Any, scenarios: int, scratch: Any, room: int, figures: Any, others: Any, unsound: Any,
+    chunk_signature: Any, chunk_start: Any, chunk_count: Any, chunk_segment: Any, every_mode: bool, counter: Any, threads: int,
 ) -> None:  # fmt: skip
     """The figures of every account of an AccountLayout, in its order: figures [A, 8], flat.
 
