@@ -20,6 +20,8 @@ PARTIAL_TIMEOUT_S = 5.0  # while accounts are between 1.00 and 1.05: liquidation
 INVENTORY_TIMEOUT_S = 5.0  # while the keeper hands on what it took; between two markets minutes pass, so it would have the time
 INVENTORY_USD = 1_000
 OBSERVER_TIMEOUT_S = 10.0
+AT_ONCE_S = 60  # of chain time: blocks inside a step are a second apart, steps are minutes apart
+STILL_S = 0.3
 OWN_EVENTS = ("CashChanged", "PositionChanged", "CollateralChanged")
 """All that can change an account's health while prices stand."""
 
@@ -81,6 +83,7 @@ class _Watch:
         self._followed = max(head, self._followed)
         self._told += records
         self._price_blocks += sorted({r["block"] for r in records if r["event"] == "MarketUpdated"})
+        self._settle(records)
         touched = {r["args"]["account"] for r in records if r["event"] in OWN_EVENTS and r["contract"] == "Ledger"} - {0}
         if touched:
             self._keep(head, self._reader.read(touched, head))
@@ -112,6 +115,14 @@ class _Watch:
             world.require_running()
             time.sleep(LOOK_EVERY_S)
 
+    def _settle(self, records: list[Record]) -> None:
+        """A block that followed at once may have shown in what was read of the one before; a story's own next market comes later."""
+        for block in sorted({r["block"] for r in records if r["event"] in (*OWN_EVENTS, "MarketUpdated")}):
+            if self._reader.time_of(block) - self._reader.time_of(block - 1) > AT_ONCE_S:
+                continue
+            if (risks := self._reader.settle(block - 1)) is not None:
+                self._risks[block - 1] = risks
+
     def take_events(self) -> list[Record]:
         """Events since the last call."""
         told, self._told = self._told, []
@@ -120,9 +131,12 @@ class _Watch:
     def evidence(self, steps: list[Step]) -> Evidence:
         """Reads the whole chain once more from its first block, and every account at its last."""
         world = self._world
-        last = world.head()
-        self.follow()
-        self._keep(last, self._reader.all(last))
+        last = -1
+        while last != world.head():
+            last = world.head()
+            self.follow()
+            self._keep(last, self._reader.all(last))
+            time.sleep(STILL_S)
         logs = self._events.logs(0, last)
         totals, fund = self._reader.totals(last), {"first": self._reader.fund(self._first), "last": self._reader.fund(last)}
         return Evidence(

@@ -72,6 +72,7 @@ class RiskReader:
         self._fund = deployment.address("InsuranceFund")
         self._times: dict[int, int] = {}
         self._latest = 0  # at least: blocks below it are settled
+        self._unsettled: dict[int, list[int]] = {}  # block -> places in `views` of answers given while it was the latest
         self.views: list[RawView] = []
 
     def count(self, block: int) -> int:
@@ -83,12 +84,33 @@ class RiskReader:
         wanted = sorted(set(accounts))
         batches = [wanted[start : start + VIEW_BATCH] for start in range(0, len(wanted), VIEW_BATCH)]
         views = self._ask(block, [(self._lens, RISKS_OF + encode(["uint64[]"], [batch])) for batch in batches])
+        if self._latest <= block:
+            self._unsettled.setdefault(block, []).extend(range(len(self.views), len(self.views) + len(views)))
         self.views += views
         return [risk for view in views for risk in risks_of(bytes.fromhex(view.result[2:]))]
 
     def all(self, block: int) -> list[Risk]:
         """Every account of the ledger, the house left out: it has no positions."""
         return self.read(range(1, self.count(block) + 1), block)
+
+    def settle(self, block: int) -> list[Risk] | None:
+        """All risks read at `block`, asked again where they were read while it was the latest: Anvil lets such calls see the half-made
+        next block. None where nothing was. To be called once the next block is known to have touched what was read."""
+        places = self._unsettled.pop(block, None)
+        if places is None:
+            return None
+        self._latest = max(self._latest, block + 1)
+        asked = [self.views[place] for place in places]
+        for place, view in zip(places, self._ask(block, [(v.to, bytes.fromhex(v.data[2:])) for v in asked]), strict=True):
+            self.views[place] = view
+        of_block = [v for v in self.views if v.block == block and v.data.startswith("0x" + RISKS_OF.hex())]
+        return [risk for view in of_block for risk in risks_of(bytes.fromhex(view.result[2:]))]
+
+    def time_of(self, block: int) -> int:
+        """Unix seconds of a block."""
+        if block not in self._times:
+            self._times[block] = int(self._chain.rpc("eth_getBlockByNumber", hex(block), False)["timestamp"], 16)
+        return self._times[block]
 
     def fund(self, block: int) -> int:
         """The insurance fund's tokens, WAD."""
@@ -114,9 +136,7 @@ class RiskReader:
     def _ask(self, block: int, calls: Sequence[tuple[str, bytes]]) -> list[RawView]:
         """Anvil answers for its latest block at the next one's time, and with the next one's state where that is mined meanwhile: the time
         is therefore given, and what may have raced with a new block is asked again."""
-        if block not in self._times:
-            self._times[block] = int(self._chain.rpc("eth_getBlockByNumber", hex(block), False)["timestamp"], 16)
-        time = self._times[block]
+        time = self.time_of(block)
         requests = [("eth_call", ({"to": to, "data": "0x" + data.hex()}, hex(block), {}, {"time": hex(time)})) for to, data in calls]
         is_past = self._latest > block
         results = self._chain.rpc_batch(requests)
