@@ -66,9 +66,8 @@ fuzz: setup ## long fuzz campaign
 invariants: setup ## long invariant campaign, one JSON line; make invariants ARGS='--runs 5000'
 	$(STAGE) 'invariants' $(PY) -m scripts.invariants $(ARGS)
 
-gas: setup ## gas of the contracts' functions as the forge tests use them, and code sizes
-	$(STAGE) 'gas' forge test --gas-report
-	$(STAGE) 'code sizes' forge build --sizes
+gas: setup ## gas of the margin checks on cold storage; writes snapshots/gas.json, ends with it as one JSON line
+	@$(PY) -m benchmarks.gas
 
 # The peers' versions contradict the project's: they live in an environment of their own, installed when first measured.
 bench-kernel: setup ## the risk kernels, and what people would use instead, side by side; draws docs/kernels.svg
