@@ -98,9 +98,12 @@ def accounts(
     if as_json:
         _print_json([asdict(line) for line in lines])
         return
-    table = Table("account", "mode", "equity", "margin equity", "initial", "maintenance", "health", "positions", "notional")
+    # Whole dollars and short heads: nine columns fit a terminal of 80, --json has every digit.
+    table = Table("id", "mode", box=None, pad_edge=False)
+    for head in ("equity", "margin eq", "initial", "maint.", "health", "legs", "notional"):
+        table.add_column(head, justify="right", no_wrap=True)
     for line in lines:
-        figures = [f"{value:,.2f}" for value in (line.equity, line.margin_equity, line.initial, line.maintenance)]
+        figures = [f"{value:,.0f}" for value in (line.equity, line.margin_equity, line.initial, line.maintenance)]
         health = "-" if line.health is None else f"{line.health:.3f}"
         table.add_row(str(line.account), line.mode, *figures, health, str(line.positions), f"{line.gross_notional:,.0f}")
     _out.print(table)
