@@ -17,6 +17,8 @@ from scripts.demo.summary import failures, summarise
 from scripts.demo.world import World
 
 PATIENCE_S = 3.0
+WAD = 10**18
+FEES_COLLECTED = 7  # ILedger.CashReason
 
 
 def test_bankrupt_accounts_are_left_without_a_fund(short_fall: Story, folder: Path) -> None:
@@ -25,7 +27,12 @@ def test_bankrupt_accounts_are_left_without_a_fund(short_fall: Story, folder: Pa
     with World(story, folder, with_keeper=True) as world:
         evidence = play(world, patience=PATIENCE_S)
     line = summarise(evidence)
-    assert line["insurance_paid"] == 0
+    # Fees are all it ever had, and all it could pay from.
+    collected = sum(-r["args"]["change"] for r in evidence.of("CashChanged", "Ledger") if r["args"]["reason"] == FEES_COLLECTED)
+    paid = sum(r["args"]["amount"] for r in evidence.of("Drawn", "InsuranceFund"))
+    assert evidence.fund["first"] == 0
+    assert evidence.fund["last"] == collected - paid
+    assert line["insurance_paid"] == pytest.approx(paid / WAD, abs=1e-6)
     assert line["unallocated_deficit"] > 0
     assert line["undermargined_left"] > 0
     assert len(failures(evidence)) == 2
