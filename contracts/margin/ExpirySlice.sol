@@ -43,6 +43,13 @@ library ExpirySlice {
             uint256 discount = FixedPoint.exp(-quote.rate() * int256(tenor) / int256(YEAR));
             (frame.discount, frame.discountedForward) = (discount, discount * forward / WAD);
             Svi.decode(frame, quote, SmileWord.wrap(legs.smile), WingWord.wrap(legs.wing), tenor);
+            return sqrtYears(tenor);
+        }
+    }
+
+    /// @notice Square root of a tenor (seconds) in years, 2**-60.
+    function sqrtYears(uint256 tenor) internal pure returns (uint256) {
+        unchecked {
             return FixedPointMathLib.sqrt((tenor << 120) / YEAR);
         }
     }

@@ -39,7 +39,11 @@ library Groups {
                 (uint256 members, uint256 single, int256[] memory pnl) = joined(table, risks, id);
                 uint256 which = chosen.at(MAX_UNDERLYINGS + id);
                 if (members == 1 && which == 0) continue; // J = W
-                sum = sum - single * kappa / WAD + FixedPoint.mulWadUp(_loss(pnl, which), kappa);
+                uint256 joint = _loss(pnl, which);
+                // Rounded up as a whole, so that it rises with W and J: a witness must not gain a digit. A witness's J may be above
+                // its sum of W.
+                if (joint <= single) sum -= (single - joint) * kappa / WAD;
+                else sum += FixedPoint.mulWadUp(joint - single, kappa);
             }
         }
     }

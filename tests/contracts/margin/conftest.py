@@ -31,3 +31,12 @@ def margin_report(project: Any, chain: Chain, deployment: Deployment) -> Contrac
 def default_table(chain: Chain, deployment: Deployment) -> list[int]:
     """DPRE-1 as deployed."""
     return list(deployment.contract(chain, "RiskParameters").functions.table().call())
+
+
+@pytest.fixture(scope="session")
+def margin_math(project: Any, chain: Chain) -> Contract:
+    """The engine's mathematics one function at a time."""
+    from brownie import accounts  # noqa: PLC0415 - only once the project is loaded
+
+    deployed = project.MarginMathMock.deploy({"from": accounts[0]})
+    return chain.contract(deployed.address, deployed.abi)
