@@ -44,7 +44,7 @@ contract MarginMathMock {
 
     /// @notice Options of one expiry (packed positions): mark, USD 1e18, and v sqrt T, 2**-35.
     /// @param words quote, smile, wing of the expiry.
-    function price(uint256[3] calldata words, uint32 expiry, uint256 time, uint256[] memory positions)
+    function price(uint256[3] calldata words, uint32 expiry, uint256 time, uint256[] calldata positions)
         external
         view
         returns (uint256[] memory marks, uint256[] memory stdDevs)
@@ -56,7 +56,7 @@ contract MarginMathMock {
 
     /// @notice Value of one option at shocked spots of the unshocked vol, less its mean with the put or call of the same strike at
     /// the market: H((1 + x) F) in 1e-12 USD x 2**-41, per record of `lnShocks` (2**-42, ascending).
-    function shocked(uint256[3] calldata words, uint32 expiry, uint256 time, uint256 position, int256[] memory lnShocks)
+    function shocked(uint256[3] calldata words, uint32 expiry, uint256 time, uint256 position, int256[] calldata lnShocks)
         external
         view
         returns (int256[] memory forwards, int256[] memory strikes)
@@ -77,6 +77,7 @@ contract MarginMathMock {
     }
 
     /// @notice Factors of the shocked vols at a tenor, 2**-60, and the least v sqrt T, 2**-35.
+    // solhint-disable-next-line gas-calldata-parameters
     function shocks(uint256[] memory parameters, uint256 tenor)
         external
         pure
