@@ -13,7 +13,8 @@ from typing import Self
 
 from structlog.contextvars import bound_contextvars
 
-from keeper.chain import ChainPort, Decoder, Deployment, Ingestion, Store
+from keeper.bus import Bus, Severity
+from keeper.chain import Block, ChainPort, Decoder, Deployment, Ingestion, Store
 from keeper.chain.events import MarketUpdated
 from keeper.config import Config
 from keeper.errors import ChainError, ConfigError, EventError, ExecutionError, KeeperError, RevertError
@@ -37,6 +38,8 @@ from keeper.liquidation import Costs, Planner
 from keeper.logs import get_logger
 from keeper.monitoring import Assessment, Assessor, Finding, Freshness, MarginCallStore, Tier, find, update_calls
 from keeper.portfolio import Follower, Progress, Reconciler
+from keeper.publication import Publication
+from keeper.snapshot import SignerView, Snapshot
 
 __all__ = ["Engine", "follower_of"]
 
@@ -78,9 +81,13 @@ class Engine(AbstractContextManager["Engine"]):
         rules = InventoryRules(config.inventory_tolerance, config.inventory_spread, config.peer_timeout, config.retry_after)
         self._inventory = Inventory(deployment, signer, config.account, config.maker_url, rules)
         self._costs = Costs(config.unwind_rate, config.gas_cost, config.minimum_profit)
+        self._publication = Publication(config.account)
         self._progress: Progress | None = None
         self._assessment: Assessment | None = None
+        self._findings: list[Finding] = []
         self._seen_at = 0.0
+        self._reorgs = 0
+        self._reorg_depth = 0
         self._held: dict[int, float] = {}
         self._refused: set[int] = set()
         # Liquidations go before inventory and checks: those wait for a round that had nothing to send.
@@ -97,6 +104,16 @@ class Engine(AbstractContextManager["Engine"]):
         self._relay.close()
         self._inventory.close()
         self._store.close()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What the engine shows; safe to read from any thread."""
+        return self._publication.snapshot
+
+    @property
+    def bus(self) -> Bus:
+        """News of accounts, margin calls, transactions and alarms."""
+        return self._publication.bus
 
     def start(self) -> None:
         """Reads up to the head and reconciles the journal. Raises ChainError."""
@@ -116,6 +133,7 @@ class Engine(AbstractContextManager["Engine"]):
             accounts=len(self._follower.state.accounts),
             recovered=len(settled),
         )
+        self._show()
 
     def run(self, stop: threading.Event) -> None:
         """Steps until `stop`. A node that does not answer is logged once and tried again."""
@@ -126,9 +144,11 @@ class Engine(AbstractContextManager["Engine"]):
                 if self._trouble != type(error).__name__:
                     log.warning("node_trouble", error=type(error).__name__, reason=str(error)[:300])
                 self._trouble = type(error).__name__
+                self._publication.alarm("node_trouble", Severity.CRITICAL, str(error)[:300])
             else:
                 if self._trouble is not None:
                     log.info("node_recovered", after=self._trouble)
+                    self._publication.clear("node_trouble")
                 self._trouble = None
             stop.wait(self._config.poll_interval)
 
@@ -146,6 +166,7 @@ class Engine(AbstractContextManager["Engine"]):
         if not self._acted:
             self._work_inventory()
             self._reconcile()
+        self._show()
 
     # --- chain to state ---
 
@@ -153,18 +174,22 @@ class Engine(AbstractContextManager["Engine"]):
         """Everything up to the head; None where there is nothing new."""
         latest: Progress | None = None
         while True:
+            before = 0 if self._progress is None else self._progress.block.number
             try:
                 progress = self._follower.advance()
             except EventError as error:
                 log.error("events_missing", reason=str(error))  # noqa: TRY400 - the message says it
+                self._publication.count("rebuilds")
                 self._follower.start_over()
                 continue
             if progress is None:
                 break
             if progress.rolled_back_to is not None:
                 reopened = self._manager.roll_back(progress.rolled_back_to)
+                self._reorgs += 1
+                self._reorg_depth = max(0, before - progress.rolled_back_to)
                 log.warning("reorganisation", common_ancestor=progress.rolled_back_to, transactions_reopened=len(reopened))
-            latest = progress
+            latest = self._progress = progress
             self._freshness.observe(progress.block)
             if any(isinstance(event, MarketUpdated) for event in progress.events):
                 self._relay.updated()
@@ -182,24 +207,29 @@ class Engine(AbstractContextManager["Engine"]):
             return
         if new_block or self._assessment is None:
             started = time.perf_counter()
+            self._publication.took("see", 1000.0 * (time.time() - self._seen_at))
             try:
                 self._assessment = self._assessor.assess(progress.state, progress.block)
             except KeeperError as error:
                 log.error("assessment_failed", block=progress.block.number, error=type(error).__name__, reason=str(error))  # noqa: TRY400
                 return
             self._held.clear()
+            self._findings = find(self._assessment, exclude=frozenset({self._account}))
+            self._publication.took("margin", 1000.0 * (time.perf_counter() - started))
             self._raise_margin_calls(self._assessment)
+            self._publication.bands(self._assessment, self._findings, self._calls.since)
             log.debug("assessed", block=progress.block.number, milliseconds=round(1000 * (time.perf_counter() - started), 2))
-        findings = find(self._assessment, exclude=frozenset({self._account}))
-        self._report_tiers(findings)
-        self._acted = self._act(self._assessment, findings)
+        self._report_tiers(self._findings)
+        self._acted = self._act(self._assessment, self._findings)
 
     def _raise_margin_calls(self, assessment: Assessment) -> None:
         config = self._config
-        health = assessment.health()
+        health = assessment.health(below=config.margin_call_cleared, also=self._calls.since.keys())
         self._calls, changes = update_calls(self._calls, health, assessment.block, config.margin_call_health, config.margin_call_cleared)
         self._call_store.append(changes)
         for change in changes:
+            self._publication.bus.publish(change)
+            self._publication.count("margin_calls_raised" if change.raised else "margin_calls_ended")
             event = "margin_call" if change.raised else "margin_call_ended"
             health_now = round(change.health, 4) if math.isfinite(change.health) else None
             log.info(event, account=change.account, health=health_now, block=change.block, time=change.time)
@@ -273,11 +303,14 @@ class Engine(AbstractContextManager["Engine"]):
             self._hold(finding.account)
             if answer.refusal is Refusal.STALE:
                 self._relay.wanted()
+            self._publication.count(f"refused_{answer.refusal.name.lower()}")
             log.info("refused", account=finding.account, plan=repr(answer.plan), why=answer.refusal.value, error=str(answer.error))
             return False
         confirmed = time.perf_counter()
         correlation = f"{assessment.block.number}-{finding.account}"
         entry = self._manager.submit(answer.call, correlation, answer.gas, self._seen_at)
+        self._sent(entry)
+        self._publication.took("send", 1000.0 * (time.perf_counter() - begun))
         planner.accept(answer.plan)
         log.info(
             "sent",
@@ -311,6 +344,7 @@ class Engine(AbstractContextManager["Engine"]):
             if call is None:
                 return
             entry = self._manager.submit(call, f"{self._progress.block.number}-prices", self._confirmation.gas_of(call), self._seen_at)
+            self._sent(entry)
             log.info("sent", purpose=entry.purpose, transaction=entry.hash, nonce=entry.nonce)
         except (ExecutionError, RevertError) as error:
             log.warning("prices_not_relayed", reason=str(error))
@@ -330,6 +364,7 @@ class Engine(AbstractContextManager["Engine"]):
         try:
             gas = self._confirmation.gas_of(settlement.call)
             entry = self._manager.submit(settlement.call, correlation, gas, self._seen_at)
+            self._sent(entry)
         except (RevertError, ExecutionError) as error:
             self._inventory.refused(settlement.instrument)
             log.info("inventory_refused", correlation=correlation, instrument=str(settlement.instrument), reason=str(error))
@@ -344,7 +379,14 @@ class Engine(AbstractContextManager["Engine"]):
             transaction=entry.hash,
         )
 
+    def _sent(self, entry: Entry) -> None:
+        self._publication.count(f"sent_{entry.purpose}")
+        self._publication.transaction(entry)
+
     def _report(self, entry: Entry) -> None:
+        self._publication.transaction(entry)
+        if entry.status is Status.INCLUDED and entry.settled_at is not None:
+            self._publication.took("inclusion", 1000.0 * (entry.settled_at - entry.detected_at))
         level = log.info if entry.status is Status.INCLUDED else log.warning
         level(
             entry.status.value,
@@ -368,10 +410,44 @@ class Engine(AbstractContextManager["Engine"]):
         found = self._reconciler.compare(self._progress.state, self._progress.block)
         pause = self._config.retry_after if self._reconciler.suspicious else self._config.reconcile_every
         self._next_reconciliation = time.monotonic() + pause
+        if found is not None:
+            self._publication.count("reconciliations")
         if found:
+            self._publication.alarm("state_differs_from_chain", Severity.CRITICAL, "; ".join(found[:5]))
             log.error("state_differs_from_chain", differences=found[:20], count=len(found))
             self._follower.start_over()
             self._progress = self._assessment = None
+        elif found is not None and not self._reconciler.suspicious:
+            self._publication.clear("state_differs_from_chain")
+
+    # --- what others see ---
+
+    def _show(self) -> None:
+        progress, assessment = self._progress, self._assessment
+        ages: dict[str, float] = {}
+        if progress is not None:
+            symbols = progress.state.symbols
+            ages = {
+                symbols.get(index, str(index)): float(progress.block.time - feed.signed_at) for index, feed in progress.state.spots.items()
+            }
+        busy = self._manager.busy_accounts
+        self._publication.show(
+            ready=assessment is not None and progress is not None and self._trouble is None,
+            cursor=None if progress is None else progress.block,
+            head=self._head(),
+            reorg_depth=self._reorg_depth,
+            reorgs=self._reorgs,
+            oracle_ages=ages,
+            assessment=assessment,
+            findings=tuple(self._findings),
+            margin_calls=self._calls.since,
+            counts=self._manager.counts(),
+            queue=sum(finding.account not in busy for finding in self._findings),
+            signers=(SignerView(self._signer.address, None, self._manager.next_nonce, len(busy), 0, None),),
+        )
+
+    def _head(self) -> Block | None:
+        return None if self._progress is None else self._progress.block
 
 
 def _sent_figures(answer: Confirmed, entry: Entry) -> dict[str, object]:

@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from keeper.chain import Store
+from keeper.chain import Deployment, Store
 from keeper.config import Config
 from keeper.doctor import connect
 from keeper.engine import follower_of
 from keeper.errors import ChainError
-from keeper.execution import Journal
-from keeper.monitoring import Assessment, Assessor, MarginCallStore, find
+from keeper.execution import Journal, call_of
+from keeper.liquidation import Costs, Flag, Liquidation, Planner
+from keeper.monitoring import Assessment, Assessor, Finding, MarginCallStore, Tier, find
 from keeper.portfolio import HOUSE, Progress
+from keeper.snapshot import Snapshot
 
-__all__ = ["AccountLine", "account_lines", "look", "status_of"]
+__all__ = ["AccountLine", "Suggestion", "account_lines", "look", "status_of", "suggestions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,67 @@ class AccountLine:
     health: float | None
     positions: int
     gross_notional: float
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What anybody could do about one account now. kind: "liquidate", "flag", "convert" or "cover"; legs: (packed instrument, signed
+    size 1e18); witness: (scenarios per underlying, per group); payment: USD expected; to, data: the call, with `taker`'s account in it."""
+
+    account: int
+    tier: str
+    health: float | None
+    shortfall: float
+    urgency: float
+    kind: str
+    legs: tuple[tuple[int, int], ...]
+    witness: tuple[bytes, bytes]
+    payment: float
+    to: str
+    data: bytes
+
+
+def suggestions(snapshot: Snapshot, deployment: Deployment, taker: int, count: int = 100) -> list[Suggestion]:
+    """The most urgent `count` findings of a snapshot with a plan for each, for an account `taker` whose own margin is not asked.
+    Estimates by the keeper's figures: simulate before sending."""
+    assessment = snapshot.assessment
+    if assessment is None:
+        return []
+    planner = Planner(assessment, None, Costs(0.0, 0.0, None))
+    found = []
+    for finding in snapshot.findings[:count]:
+        if finding.account == taker:
+            continue
+        plan = planner.plan(finding, _discount(assessment, finding))
+        if plan is None:
+            continue
+        call = call_of(plan, deployment, taker)
+        found.append(
+            Suggestion(
+                account=finding.account,
+                tier=finding.tier.name,
+                health=finding.health if math.isfinite(finding.health) else None,
+                shortfall=finding.shortfall,
+                urgency=finding.urgency,
+                kind=call.purpose,
+                legs=tuple((leg.instrument.pack(), leg.size.raw) for leg in plan.legs) if isinstance(plan, Liquidation) else (),
+                witness=plan.witness.encode() if isinstance(plan, Liquidation | Flag) else (b"", b""),
+                payment=plan.payment if isinstance(plan, Liquidation) else 0.0,
+                to=call.to,
+                data=call.data,
+            )
+        )
+    return found
+
+
+def _discount(assessment: Assessment, finding: Finding) -> float:
+    """Share of the release paid at the assessment's block, by the clock as last flagged."""
+    rules = assessment.rules
+    if finding.tier is not Tier.FULL:
+        return rules.partial_discount
+    started = assessment.state.clocks.get(finding.account, assessment.block.time)
+    elapsed = min(1.0, max(0.0, (assessment.block.time - started) / rules.dutch_duration)) if rules.dutch_duration > 0.0 else 1.0
+    return rules.dutch_discount_start + (rules.dutch_discount_max - rules.dutch_discount_start) * elapsed
 
 
 def look(config: Config) -> tuple[Progress, Assessment | None, Store]:
@@ -53,26 +116,25 @@ def look(config: Config) -> tuple[Progress, Assessment | None, Store]:
 
 def account_lines(assessment: Assessment) -> list[AccountLine]:
     """Every account but the house, by rising health."""
-    result, book = assessment.result, assessment.book
-    counts = np.bincount(book.position_account, minlength=book.accounts)
+    figures = assessment.figures
     lines = []
-    for row in np.argsort(result.health, kind="stable").tolist():
-        account = assessment.state.accounts[int(book.account_id[row])]
+    for row in np.argsort(figures.health, kind="stable").tolist():
+        account = assessment.state.accounts[int(figures.account_id[row])]
         if account.id == HOUSE:
             continue
-        health = float(result.health[row])
+        health = float(figures.health[row])
         lines.append(
             AccountLine(
                 account=account.id,
                 owner=account.owner,
                 mode=account.mode.name,
-                equity=float(result.equity[row]),
-                margin_equity=float(result.margin_equity_maintenance[row]),
-                initial=float(result.initial[row]),
-                maintenance=float(result.maintenance[row]),
+                equity=float(figures.equity[row]),
+                margin_equity=float(figures.margin_equity_maintenance[row]),
+                initial=float(figures.initial[row]),
+                maintenance=float(figures.maintenance[row]),
                 health=health if math.isfinite(health) else None,
-                positions=int(counts[row]),
-                gross_notional=float(result.gross_notional[row]),
+                positions=int(figures.positions[row]),
+                gross_notional=float(figures.gross_notional[row]),
             )
         )
     return lines
@@ -92,7 +154,7 @@ def status_of(config: Config) -> dict[str, Any]:
         "block": block.number,
         "block_time": block.time,
         "accounts": len(state.accounts) - 1,
-        "positions": 0 if assessment is None else assessment.book.positions,
+        "positions": 0 if assessment is None else int(assessment.figures.positions.sum()),
         "underlyings": {
             state.symbols.get(index, str(index)): {"spot": feed.spot / 1e18, "age": block.time - feed.signed_at}
             for index, feed in sorted(state.spots.items())

@@ -63,6 +63,15 @@ class TransactionManager:
         return settled
 
     @property
+    def next_nonce(self) -> int | None:
+        """None before the first transaction."""
+        return self._next_nonce
+
+    def counts(self) -> dict[str, int]:
+        """Attempts by status."""
+        return self._journal.counts()
+
+    @property
     def busy_accounts(self) -> frozenset[int]:
         """Accounts that an open transaction concerns."""
         return frozenset(entry.account for entry in self._journal.open_entries() if entry.account is not None)

@@ -10,6 +10,7 @@ These are float64 estimates. The contract is asked before anything is sent.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,6 +39,8 @@ _STEPS = np.linspace(1.0 / 16.0, 1.0, 16)
 _REFINEMENTS = 3
 """Rounds of 16 steps: the share is found to 1 in 4,096."""
 _GREEDY_STEPS = 6
+_ANY_AMOUNT = 1e12
+"""More tokens than anybody holds."""
 _OWN_SCALES = (1.0, 0.5, 0.25, 0.1, 0.04)
 
 
@@ -52,12 +55,14 @@ class Costs:
 
 
 class Planner:
-    """Plans of one round: what earlier plans of the round add to the keeper's own book counts against later ones."""
+    """Plans of one round: what earlier plans of the round add to the keeper's own book counts against later ones.
 
-    def __init__(self, assessment: Assessment, own_account: int, costs: Costs) -> None:
+    own_account: who takes the legs; None plans for anybody, whose margin and cash are not asked.
+    """
+
+    def __init__(self, assessment: Assessment, own_account: int | None, costs: Costs) -> None:
         self._assessment = assessment
-        self._own_account = own_account
-        self._own_row = assessment.book.row(own_account)
+        self._own = None if own_account is None else assessment.alone(own_account)
         self._costs = costs
         self._taken: list[Leg] = []
         self._paid = 0.0
@@ -71,8 +76,9 @@ class Planner:
         account = self._assessment.state.accounts[finding.account]
         if finding.tier in (Tier.DEBT, Tier.RESIDUE):
             return self._convert_or_cover(account)
-        trials = Trials(self._assessment, finding.row)
-        proof = witness(self._assessment.result, finding.row)
+        alone = self._assessment.alone(finding.account)
+        trials = Trials(self._assessment, alone)
+        proof = witness(alone, 0)
         rules = self._assessment.rules
         if finding.tier is Tier.BANKRUPT or trials.maintenance < rules.small_account:
             chosen: Floats | None = np.ones(len(trials.sizes))
@@ -129,10 +135,9 @@ class Planner:
 
     def _bears(self, legs: Sequence[PlannedLeg]) -> bool:
         moved = _netted([*self._taken, *(Leg(leg.instrument, leg.size.to_float()) for leg in legs)])
-        assessment = self._assessment
-        if not moved:
+        if not moved or self._own is None:
             return True
-        outcome = what_if(assessment.book, self._own_row, moved, assessment.market, assessment.parameters, self._paid)
+        outcome = what_if(self._own.book, 0, moved, self._own.market, self._own.parameters, self._paid)
         return float(outcome.after.free_initial[0]) >= 0.0
 
     # --- debts ---
@@ -153,7 +158,7 @@ class Planner:
         # As much as the debt asks for at the lowest discount; a larger discount only makes it cheaper.
         price = feed.spot * (1.0 - rules.conversion_discount_start) / WAD
         affordable = self._own_cash() / price if price > 0.0 else 0.0
-        amount = min(quantity.raw, int(debt / price), int(max(0.0, affordable) * WAD))
+        amount = min(quantity.raw, int(debt / price), int(min(max(0.0, affordable), _ANY_AMOUNT) * WAD))
         if amount <= 0:
             return None
         limit = Wad.from_float(amount / WAD * price * (1.0 + 1e-9))
@@ -161,8 +166,9 @@ class Planner:
 
     def _own_cash(self) -> float:
         """What the keeper can spend on collateral: its cash, and no more than its free initial margin."""
-        result, row = self._assessment.result, self._own_row
-        return min(float(result.book.cash[row]), float(result.free_initial[row])) + self._paid
+        if self._own is None:
+            return math.inf
+        return min(float(self._own.book.cash[0]), float(self._own.free_initial[0])) + self._paid
 
 
 def _cheapest(trials: Trials, tier: Tier, discount: float, rules: Rules) -> Floats | None:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from keeper.margin import Book, margin
+from keeper.margin import Book, MarginResult, margin
 from keeper.model import Instrument
 from keeper.monitoring import Assessment
 from keeper.portfolio import Rules
-from keeper.pricing import price_table
 
 __all__ = ["Trials", "Verdicts"]
 
@@ -35,22 +34,20 @@ class Verdicts:
 
 
 class Trials:
-    """The account in `row` of an assessment. instruments and sizes [n]: its positions; marks and spots [n] USD.
+    """The account in row 0 of `result`, a book of its own. instruments and sizes [n]: its positions; marks and spots [n] USD.
 
     Rules of contracts/waterfall/ProvenRelease.sol: payment = discount x release, fee = rate x release, both scaled down to
     max(0, equity) x release / before.
     """
 
-    def __init__(self, assessment: Assessment, row: int) -> None:
+    def __init__(self, assessment: Assessment, result: MarginResult) -> None:
         self._assessment = assessment
-        self._alone = assessment.book.select([row])
-        self._priced = price_table(self._alone.table, assessment.market, assessment.parameters)
-        book = self._alone
+        self._alone = book = result.book
+        self._priced = result.priced
         self.instruments: tuple[Instrument, ...] = tuple(book.table.instruments[i] for i in book.instrument)
         self.sizes: Floats = book.size
         self.marks: Floats = self._priced.value[book.instrument]
         self.spots: Floats = self._priced.quotes.spot[self._priced.quotes.underlying_row][book.instrument]
-        result = margin(book, assessment.market, assessment.parameters, self._priced)
         self.maintenance = float(result.maintenance[0])
         self.equity = float(result.equity[0])
         self.health = float(result.health[0])

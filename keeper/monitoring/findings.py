@@ -27,11 +27,10 @@ class Tier(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """account: id; row: in the assessment's book; health, equity and shortfall (maintenance - margin equity) in USD;
+    """account: id; health, equity and shortfall (maintenance - margin equity) in USD;
     urgency: what the insurance fund stands to lose in the account's worst scenario if nobody acts, USD."""
 
     account: int
-    row: int
     tier: Tier
     health: float
     equity: float
@@ -41,27 +40,26 @@ class Finding:
 
 def find(assessment: Assessment, exclude: frozenset[int] = frozenset()) -> list[Finding]:
     """Findings of all accounts but the house and `exclude` (the keeper's own), by falling urgency."""
-    result, rules = assessment.result, assessment.rules
-    book = result.book
+    figures, rules = assessment.figures, assessment.rules
     found = []
     # Without positions any debt may be converted; what is less than a millionth of a dollar no token unit can express.
-    debt_cap = np.where(result.gross_notional > 0.0, rules.debt_cap, 1e-6)
-    exposed = (result.health < rules.partial_threshold) | (result.equity < -1e-6) | (book.cash < -debt_cap)
+    debt_cap = np.where(figures.gross_notional > 0.0, rules.debt_cap, 1e-6)
+    exposed = (figures.health < rules.partial_threshold) | (figures.equity < -1e-6) | (figures.cash < -debt_cap)
+    shortfall = figures.shortfall
     for row in np.flatnonzero(exposed):
-        account = int(book.account_id[row])
+        account = int(figures.account_id[row])
         if account == HOUSE or account in exclude:
             continue
-        health, equity, notional = float(result.health[row]), float(result.equity[row]), float(result.gross_notional[row])
+        health, equity, notional = float(figures.health[row]), float(figures.equity[row]), float(figures.gross_notional[row])
         tier = _tier(health, equity, notional, rules.full_threshold, rules.partial_threshold)
         found.append(
             Finding(
                 account=account,
-                row=int(row),
                 tier=tier,
                 health=health,
                 equity=equity,
-                shortfall=float(result.shortfall[row]),
-                urgency=float(result.initial[row]) - equity,
+                shortfall=float(shortfall[row]),
+                urgency=float(figures.initial[row]) - equity,
             )
         )
     return sorted(found, key=lambda finding: (-finding.urgency, finding.account))

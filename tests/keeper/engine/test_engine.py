@@ -16,13 +16,16 @@ from eth_account import Account as Key
 from structlog.testing import capture_logs
 from web3 import Web3
 
+from keeper.bus import Band, Bus, HealthChange, TransactionChange
 from keeper.chain import Deployment, MemoryChain, Store
 from keeper.chain.memory import PendingTransaction
 from keeper.config import Config, load_config
 from keeper.engine import Engine
+from keeper.errors import ChainError
 from keeper.execution import Journal, Signer, Status
 from keeper.model import WAD, Instrument
-from keeper.monitoring import MarginCallStore
+from keeper.monitoring import CallChange, MarginCallStore
+from keeper.overview import suggestions
 from keeper.portfolio import Parameter, ParameterTable
 from tests.keeper.system import address_of, deployment, log
 
@@ -314,3 +317,42 @@ def test_an_unreachable_node_is_reported_once_and_survived(chain: Twin, path: Pa
         engine.run(Stop(10))  # type: ignore[arg-type]
         assert [entry["event"] for entry in logs if entry["event"].startswith("node")] == ["node_trouble", "node_recovered"]
         assert chain.targets() == [2]
+
+
+def test_what_happens_is_published(chain: Twin, path: Path) -> None:
+    with running(chain, path) as engine, engine.bus.subscribe() as news:
+        engine.step()
+        assert engine.snapshot.ready
+        assert engine.snapshot.findings == ()
+        chain.price(960)
+        engine.step()
+        shown = engine.snapshot
+        assert [finding.account for finding in shown.findings] == [2]
+        assert (shown.cursor, shown.lag) == (chain.head(), 0)
+        assert shown.oracle_ages == {"0": 0.0}
+        assert shown.counters["sent_liquidate"] == 1
+        assert [entry.status for entry in shown.transactions] == [Status.SENT]
+        [suggested] = suggestions(shown, SYSTEM, taker=4)
+        assert (suggested.account, suggested.kind, suggested.witness) == (2, "liquidate", (b"", b""))
+        ((account, to, legs, _, _, _),) = decode([LIQUIDATION], suggested.data[4:])
+        assert (account, to, tuple(legs)) == (2, 4, suggested.legs)
+        told = list(news.drain())
+        [moved] = [item for item in told if isinstance(item, HealthChange)]
+        assert (moved.account, moved.before, moved.now) == (2, Band.SAFE, Band.FULL)
+        assert [item.account for item in told if isinstance(item, CallChange)] == [2]
+        assert [item.entry.account for item in told if isinstance(item, TransactionChange)] == [2]
+        chain.reachable = False
+        with pytest.raises(ChainError):
+            engine.step()
+
+
+def test_a_subscriber_that_sleeps_loses_the_oldest_news_and_nobody_waits() -> None:
+    bus = Bus()
+    with bus.subscribe(capacity=2) as slow, bus.subscribe() as quick:
+        for number in range(5):
+            bus.publish(CallChange(number, True, 1.0, 1, 1))
+        assert [item.account for item in slow.drain() if isinstance(item, CallChange)] == [3, 4]
+        assert slow.lost == 3
+        assert len(list(quick.drain())) == 5
+    bus.publish(CallChange(9, True, 1.0, 1, 1))
+    assert quick.take() is None

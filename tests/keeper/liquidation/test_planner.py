@@ -79,8 +79,8 @@ def with_health(account: Account, market: Market, parameters: Parameters, health
 
 
 def assessment_of(accounts: list[Account], market: Market, parameters: Parameters, rules: Rules = RULES, **state: Any) -> Assessment:
-    result = margin(Book.from_accounts(accounts, parameters), market, parameters)
-    return Assessment(Block(1, "0x1", "0x0", market.time), State(accounts={a.id: a for a in accounts}, **state), result, rules, ())
+    held = State(accounts={a.id: a for a in accounts}, **state)
+    return Assessment.whole(Block(1, "0x1", "0x0", market.time), held, market, parameters, rules)
 
 
 def rich(cash: int = 10**12) -> Account:
@@ -145,7 +145,7 @@ def test_plans_stay_within_the_limits_and_reach_the_target(case: dict[str, Any],
     for leg in plan.legs:
         held = fallen.positions[leg.instrument].size.raw
         assert 0 < leg.size.raw <= held or held <= leg.size.raw < 0
-    maintenance = float(assessment.result.maintenance[0])
+    maintenance = float(assessment.figures.maintenance[0])
     if maintenance < RULES.small_account:
         assert {leg.instrument: leg.size for leg in plan.legs} == {i: p.size for i, p in fallen.positions.items()}
         return
@@ -155,7 +155,7 @@ def test_plans_stay_within_the_limits_and_reach_the_target(case: dict[str, Any],
     assert float(result.maintenance[0]) > RULES.small_reward
     if finding.tier is Tier.PARTIAL:
         assert float(result.maintenance[0]) >= (1.0 - RULES.close_factor) * maintenance
-    fell = float(assessment.result.shortfall[0]) - float(result.shortfall[0])
+    fell = float(assessment.figures.shortfall[0]) - float(result.shortfall[0])
     assert fell >= (1.0 - RULES.partial_discount - RULES.liquidation_fee) * release * (1.0 - 1e-9)
     assert float(result.health[0]) <= RULES.target_health
     if mode is MarginMode.CROSS or not fallen.collateral:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
-import pytest
+import numpy as np
 
 from keeper.chain import Block
 from keeper.chain import events as ev
 from keeper.model import WAD, Instrument
-from keeper.monitoring import Assessor, Tier, find
+from keeper.monitoring import Assessment, Assessor, Figures, Tier, find
 from keeper.portfolio import Parameter, State, fold
 
 USDC = "0x" + "0c" * 20
@@ -78,17 +79,55 @@ def test_tiers_follow_the_price() -> None:
     assert find(assessor.assess(state, Block(1, "", "", 1000)))[0].tier is Tier.PARTIAL
 
 
-def test_the_book_is_rebuilt_only_when_accounts_change() -> None:
+def test_accounts_that_changed_are_margined_beside_the_others() -> None:
+    """A book of 200 accounts in the kernels, one account after the other changed: every figure as a fresh pass has it."""
+    state, assessor = initial(*(account(number, 40 + number, 1) for number in range(1, 201))), Assessor()
+    block = Block(1, "", "", 1000)
+    assessor.assess(state, block)
+    for number in range(1, 60):
+        state = fold(state, [price(1000 - number), at(ev.CashChanged, account=number, reason=0, change=WAD, cash=(41 + number) * WAD)])
+        found = assessor.assess(state, block)
+        assert assessor.beside == number
+        _assert_same(found, Assessor().assess(state, block))
+    assessor.settle()
+    _assert_same(assessor.assess(state, block), Assessor().assess(state, block))
+    assert assessor.beside == 0
+
+
+def test_new_accounts_and_forgotten_ones_are_noticed() -> None:
+    state, assessor = initial(*(account(number, 40 + number, 1) for number in range(1, 101))), Assessor()
+    block = Block(1, "", "", 1000)
+    assessor.assess(state, block)
+    opened = fold(state, account(101, 3, 1))
+    found = assessor.assess(opened, block)
+    assert find(found)[0].account == 101
+    _assert_same(found, Assessor().assess(opened, block))
+    again = assessor.assess(state, block)
+    assert 101 not in again.figures.account_id
+    _assert_same(again, Assessor().assess(state, block))
+
+
+def test_parameters_count_at_once() -> None:
     state, assessor = initial(account(1, 100, 1)), Assessor()
     block = Block(1, "", "", 1000)
-    first = assessor.assess(state, block).book
-    moved = fold(state, [price(990)])
-    assert assessor.assess(moved, block).book is first
-    assert assessor.assess(moved, block).result.equity[1] == pytest.approx(90.0)
-    traded = fold(moved, [at(ev.CashChanged, account=1, reason=0, change=WAD, cash=101 * WAD)])
-    assert assessor.assess(traded, block).book is not first
-    governed = fold(moved, [at(ev.ParameterSet, parameter=int(Parameter.TIER_1_MAINTENANCE), previous=0, value=WAD // 2)])
-    assert assessor.assess(governed, block).health()[1] < assessor.assess(moved, block).health()[1]
+    before = assessor.assess(state, block).health()[1]
+    governed = fold(state, [at(ev.ParameterSet, parameter=int(Parameter.TIER_1_MAINTENANCE), previous=0, value=WAD // 2)])
+    assert assessor.assess(governed, block).health()[1] < before
+
+
+def test_health_may_be_asked_of_the_threatened_only() -> None:
+    state = initial(account(1, 30, 1), account(2, 500, 1), account(3, 600, 1))
+    found = Assessor().assess(state, Block(1, "", "", 1000))
+    assert set(found.health()) == {1, 2, 3}
+    assert set(found.health(below=1.25)) == {1}
+    assert set(found.health(below=1.25, also={3})) == {1, 3}
+
+
+def _assert_same(found: Assessment, truth: Assessment) -> None:
+    order, other = np.argsort(found.figures.account_id), np.argsort(truth.figures.account_id)
+    for item in fields(Figures):
+        ours, theirs = getattr(found.figures, item.name)[order], getattr(truth.figures, item.name)[other]
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-9, err_msg=item.name)
 
 
 def test_one_account_without_a_price_blinds_nobody() -> None:
