@@ -233,7 +233,7 @@ class IncrementalBook:
         if on_time and self._arguments and np.array_equal(v.confidence, self._fixed[0]) and np.array_equal(v.spot_scale, self._fixed[1]):
             evaluated = _advance(v.time, v.spot, v.mark, v.forward, v.rate, v.svi, v.token_price, *self._arguments)
         if evaluated == _FULL:
-            self._full(v)
+            self.refresh(v)
         else:
             self.count.evaluated += evaluated
             if evaluated and self.prepared.is_unsound():
@@ -245,7 +245,9 @@ class IncrementalBook:
         """Rows of the book of the accounts that are below maintenance, ascending."""
         return np.sort(self.prepared.row[self.below == 1])
 
-    def _full(self, v: MarketVector) -> None:
+    def refresh(self, market: Market | MarketVector) -> None:
+        """A full pass: figures of all accounts and a box around each."""
+        v = self.prepared.table.vector(market)
         prepared, t, p = self.prepared, self.prepared.table, self.prepared.parameters
         self._arguments = ()
         prepared.figures(v)
