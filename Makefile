@@ -69,11 +69,11 @@ invariants: setup ## long invariant campaign, one JSON line; make invariants ARG
 gas: setup ## gas of the margin checks on cold storage; writes snapshots/gas.json, ends with it as one JSON line
 	@$(PY) -m benchmarks.gas
 
-# The peers' versions contradict the project's: they live in an environment of their own, installed when first measured.
+# The peers' versions contradict the project's, and Ray is an optional extra: each has an environment of its own, installed when
+# first measured. Ray's sees the project's packages too.
 bench-kernel: setup ## the risk kernels, and what people would use instead, side by side; draws docs/kernels.svg
-	@cmp -s benchmarks/peers-requirements.lock .toolchain/peers/.lock || { rm -rf .toolchain/peers && $(PYTHON) -m venv .toolchain/peers \
-	    && .toolchain/peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r benchmarks/peers-requirements.lock \
-	    && cp benchmarks/peers-requirements.lock .toolchain/peers/.lock; }
+	@toolchain/bench-environment peers
+	@toolchain/bench-environment ray "$(CURDIR)/.venv"
 	$(STAGE) 'kernel benchmark' $(PY) -m benchmarks.kernel --chart docs/kernels.svg $(ARGS)
 
 # uv writes the hashes of every platform's files and no index address; its own version is fixed here.
@@ -85,6 +85,8 @@ lock: ## resolve the dependencies anew and rewrite the lock files
 	    --custom-compile-command 'make lock' --constraint requirements.lock --output-file toolchain/build-requirements.lock toolchain/build-requirements.in
 	$(UV) pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command 'make lock' --output-file benchmarks/peers-requirements.lock benchmarks/peers-requirements.in
+	$(UV) pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	    --custom-compile-command 'make lock' --constraint requirements.lock --output-file benchmarks/ray-requirements.lock benchmarks/ray-requirements.in
 	$(NPM) install --package-lock-only --ignore-scripts --no-audit --no-fund --omit-lockfile-registry-resolved
 
 clean: ## remove everything make created

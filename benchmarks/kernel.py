@@ -36,6 +36,7 @@ from keeper.pricing import black76, price_table
 
 ROOT = Path(__file__).parents[1]
 PEERS = ROOT / ".toolchain" / "peers" / "bin" / "python"
+RAY = ROOT / ".toolchain" / "ray" / "bin" / "python"
 ROW = 320  # bytes of the grid that a position reads
 
 
@@ -159,6 +160,16 @@ def _moved(start: MarketVector, factor: np.ndarray, owner: np.ndarray, seconds: 
     )
 
 
+def ray_workers(positions: int, seconds: float) -> dict[str, float] | None:
+    """ms per tick of one process, of one and of two Ray workers; None without Ray's environment."""
+    if not RAY.exists():
+        return None
+    command = [str(RAY), "-W", "ignore", "-m", "benchmarks.sharding", str(positions), str(seconds)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=environment)
+    return {name: float(value) for name, value in json.loads(done.stdout.splitlines()[-1]).items()}
+
+
 def greeks_ns(seconds: float) -> float:
     """ns per instrument of the eight outputs, one core."""
     market = make_market()
@@ -276,7 +287,9 @@ def main() -> None:  # noqa: C901 - one line of the table after the other
         if positions == 1_000_000:
             result |= {"x_pvv": pvv / pure if pvv else None, "x_numpy_csr": csr / pure}
         del prepared, book
-    calm = incremental_ticks(make_book(1_000_000, table, market, cushion=5.0), market, 1_000 if options.quick else 10_000)
+    calm = incremental_ticks(
+        make_book(1_000_000, table, market, portfolio_share=0.9, cushion=5.0), market, 1_000 if options.quick else 10_000
+    )
     say(f"incremental tick, P = 1e6, {calm['evaluated']:.1f} accounts evaluated per tick", f"{calm['us']:9.1f} us")
     say("  its pass over all accounts, boxes included", f"{calm['full_ms']:9.3f} ms")
     say("  accounts within 1 % of a health of 1", f"{calm['near']:9}")
@@ -290,6 +303,12 @@ def main() -> None:  # noqa: C901 - one line of the table after the other
     say("  the reference in numpy", f"{reference:9.2f} ns")
     result["price_err_F"] = price_error(300 if options.quick else 3000)
     say("largest price error against 50 digits", f"{result['price_err_F']:.2g} F")
+    sharded = ray_workers(1_000_000 if options.quick else 10_000_000, 10 * seconds)
+    if sharded:
+        say("everything in one process and thread, P as above", f"{sharded['local']:9.3f} ms")
+        say("  over Ray, one worker: added per tick", f"{sharded['one'] - sharded['local']:9.3f} ms")
+        say("  over Ray, two workers: throughput / (2 x one worker)", f"{sharded['two']:9.3f} ms, {sharded['efficiency']:.0%}")
+        result |= {"ray_efficiency": sharded["efficiency"], "ray_added_ms": sharded["one"] - sharded["local"]}
     if options.chart:
         draw(contenders, options.chart)
         say("chart", str(options.chart))
