@@ -241,7 +241,7 @@ def main() -> None:  # noqa: C901 - one line of the table after the other
                 "figures": lambda prepared=prepared: prepared.figures(market),
                 "side by side": lambda prepared=prepared: prepared.side_by_side(market),
             },
-            seconds * 2,
+            seconds * (6 if positions == 1_000_000 else 2),
         )
         speed = read_bytes / times["probe"] / 1e9
         share = positions * ROW / times["reduce"] / 1e9 / speed
