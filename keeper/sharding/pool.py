@@ -129,11 +129,12 @@ def open_pool(book: Book, market: Market, parameters: Parameters, workers: int =
     """A pool of `workers` shards. RAY needs the optional extra: pip install 'dpre[ray]'. Raises BookError without it."""
     if Backend(backend) is Backend.LOCAL:
         return LocalPool(book, market, parameters, workers)
+    from keeper.sharding.actors import RayPool  # noqa: PLC0415 - it builds on this module
+
     try:
-        from keeper.sharding.actors import RayPool  # noqa: PLC0415 - an optional extra
+        return RayPool(book, market, parameters, workers)
     except ImportError as error:
         raise BookError(f"expected Ray for backend 'ray' (pip install 'dpre[ray]'): {error}") from error
-    return RayPool(book, market, parameters, workers)
 
 
 def _changed_rows(old: Book, new: Book) -> NDArray[np.bool_]:
