@@ -1,4 +1,4 @@
-"""Lists what may be traded and pledged, names the fund's member, then hands every role to the timelock.
+"""Lists what may be traded and pledged, names the fund's member and who trips the breaker, then hands every role to the timelock.
 
     python -m scripts.configure [--url http://127.0.0.1:8545] [--deployment out/deployment.json]
 
@@ -16,7 +16,7 @@ from web3 import Web3
 
 from scripts.chain import Chain
 from scripts.deploy import DEPLOYMENT_FILE, UNDERLYINGS, Deployment
-from scripts.roles import DEPLOYER, address_of
+from scripts.roles import DEPLOYER, GUARDIAN, address_of
 
 __all__ = ["COLLATERAL_HAIRCUTS", "DAY", "MAJORS", "configure", "default_expiries", "hand_over"]
 
@@ -32,6 +32,7 @@ EXPIRY_DAYS = (7, 30, 90)
 # Contract -> roles besides DEFAULT_ADMIN_ROLE.
 ROLES = {
     "RiskParameters": ("PARAMETER_ADMIN",),
+    "CircuitBreaker": ("GOVERNOR",),
     "InstrumentRegistry": ("LISTING_ADMIN",),
     "PriceDoor": ("SIGNER_ADMIN",),
     "CollateralVault": ("LISTING_ADMIN",),
@@ -46,7 +47,7 @@ def default_expiries(now: int) -> tuple[int, ...]:
 
 
 def configure(chain: Chain, deployment: Deployment, deployer: str, expiries: Sequence[int]) -> None:
-    """Underlyings, expiries (of both), collateral, group, fund member. Raises TransactionFailedError."""
+    """Underlyings, expiries (of both), collateral, group, fund member, breaker. Raises TransactionFailedError."""
     group, kappa = MAJORS
     parameters = deployment.contract(chain, "RiskParameters").functions
     registry = deployment.contract(chain, "InstrumentRegistry").functions
@@ -62,6 +63,9 @@ def configure(chain: Chain, deployment: Deployment, deployer: str, expiries: Seq
     calls.append(deployment.contract(chain, "CollateralVault").functions.list(weth["address"]))
     fund = deployment.contract(chain, "InsuranceFund").functions
     calls.append(fund.setMember(deployment.address("Liquidator"), FUND_DRAW_LIMIT, FUND_DRAW_WINDOW))
+    breaker = deployment.contract(chain, "CircuitBreaker").functions
+    for role, holder in (("TRIPPER", deployment.address("PriceDoor")), ("GUARDIAN", address_of(GUARDIAN))):
+        calls += [breaker.grantRole(identifier, holder) for identifier in _role_ids((role,))]
     for call in calls:
         chain.send(call, deployer)
 

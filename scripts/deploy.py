@@ -75,6 +75,7 @@ def _constructors() -> dict[str, Callable[[Callable[[str], str], str], tuple[Any
         # Anyone may execute what has waited.
         "Timelock": lambda _, __: (TIMELOCK_DELAY, [governor], [ZERO_ADDRESS]),
         "RiskParameters": lambda _, deployer: (deployer,),
+        "CircuitBreaker": lambda _, deployer: (deployer,),
         "InstrumentRegistry": lambda _, deployer: (deployer,),
         "PriceDoor": lambda at, deployer: (deployer, at("InstrumentRegistry"), at("RiskParameters"), signers, ORACLE_QUORUM),
         "CollateralVault": lambda at, deployer: (at("USDC"), deployer),

@@ -12,6 +12,7 @@ __all__ = [
     "DEPLOYER",
     "FIRST_TRADER",
     "GOVERNOR",
+    "GUARDIAN",
     "KEEPER",
     "MAKER",
     "ORACLE_QUORUM",
@@ -29,7 +30,8 @@ PUBLISHER = 4  # pays the gas of price updates; no oracle signer
 ORACLE_SIGNERS = range(5, 10)
 PUBLISHER_SIGNERS = ORACLE_SIGNERS[:3]  # the keys that the publisher holds: a quorum, not all
 ORACLE_QUORUM = len(PUBLISHER_SIGNERS)
-FIRST_TRADER = 10
+GUARDIAN = 10  # may tighten the circuit breaker
+FIRST_TRADER = 11
 
 
 @lru_cache(maxsize=256)

@@ -83,5 +83,13 @@ interface IPriceDoor {
     /// @notice Spot and perp mark, USD 1e18, with the time they were signed at; reverts `NoPrice`.
     function prices(uint8 underlying) external view returns (uint256 spot, uint256 mark, uint256 signedAt);
 
+    /// @notice Time integral of the premium (mark - spot) / spot of stored prices, 1e18 x seconds, projected to this block: the
+    /// difference of two readings over their time apart is the time-weighted premium. Never reverts.
+    /// @dev A price counts from the block that stored it. @return at This block's time.
+    function premiumIntegral(uint8 underlying) external view returns (int256 integral, uint256 at);
+
+    /// @notice The same for spot, USD 1e18 x seconds. Differences are modulo 2**128.
+    function spotIntegral(uint8 underlying) external view returns (uint256 integral, uint256 at);
+
     function signers() external view returns (address[] memory signers, uint256 quorum);
 }

@@ -10,10 +10,12 @@ import {IPriceDoor} from "../interfaces/IPriceDoor.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {
     FULL_CONFIDENCE,
+    IntegralWord,
     QuoteWord,
     SmileWord,
     SpotWord,
     WingWord,
+    integralWord,
     quoteWord,
     smileWord,
     spotWord,
@@ -44,6 +46,9 @@ contract PriceDoor is IPriceDoor, AccessControl, EIP712 {
     /// @dev Feed words at STRIDE * key (+ 0 spot or quote, + 1 smile, + 2 wing). One array as long as the key space: a slot
     /// is a shift and an addition away from its key, without a hash, and an expiry's words are neighbours.
     uint256[STRIDE << 40] private _feeds;
+
+    /// @dev What stored prices add up to over the time for which they stood (types/Feed.sol), per underlying.
+    mapping(uint8 underlying => IntegralWord) private _integrals;
 
     address[] private _signers;
     mapping(address account => bool) private _isSigner;
@@ -120,6 +125,18 @@ contract PriceDoor is IPriceDoor, AccessControl, EIP712 {
     }
 
     /// @inheritdoc IPriceDoor
+    function premiumIntegral(uint8 underlying) external view returns (int256 integral, uint256 at) {
+        IntegralWord word = _advanced(underlying);
+        return (word.premium(), word.advancedAt());
+    }
+
+    /// @inheritdoc IPriceDoor
+    function spotIntegral(uint8 underlying) external view returns (uint256 integral, uint256 at) {
+        IntegralWord word = _advanced(underlying);
+        return (word.spotSeconds(), word.advancedAt());
+    }
+
+    /// @inheritdoc IPriceDoor
     function signers() external view returns (address[] memory, uint256 quorum) {
         return (_signers, _quorum);
     }
@@ -171,6 +188,7 @@ contract PriceDoor is IPriceDoor, AccessControl, EIP712 {
 
     function _store(MarketUpdate calldata update) private {
         uint8 underlying = update.underlying;
+        _integrals[underlying] = _advanced(underlying); // with the price that stood until now
         uint96 mark = _clampedMark(update.spot, update.mark);
         SpotWord word = spotWord(update.spot, mark, update.confidence, update.timestamp);
         _feeds[STRIDE * _feedKey(underlying, 0)] = SpotWord.unwrap(word);
@@ -200,6 +218,23 @@ contract PriceDoor is IPriceDoor, AccessControl, EIP712 {
         if (mark < lowerUp) return uint96(lowerUp); // <= spot
         if (mark > upperDown) return uint96(upperDown); // < mark
         return mark;
+    }
+
+    /// @dev Integrals to this block, at the stored price. Both rates are constant between two updates, so this is exact; times are
+    /// those of arrival, when a price begins to count, so that no later update changes what was read before.
+    function _advanced(uint8 underlying) private view returns (IntegralWord) {
+        IntegralWord word = _integrals[underlying];
+        SpotWord price = _spotWord(underlying);
+        uint256 spot = price.spot();
+        if (spot == 0) return integralWord(0, 0, uint32(block.timestamp)); // nothing stood yet
+        unchecked {
+            // premium: below MAX_BASIS, whose bound is 0.2, times 2**32 s fits int96; spot: 2**96 x 2**32 s fits uint128.
+            uint256 elapsed = block.timestamp - word.advancedAt();
+            int256 premium = (int256(price.mark()) - int256(spot)) * int256(WAD) / int256(spot);
+            return integralWord(
+                word.premium() + premium * int256(elapsed), word.spotSeconds() + spot * elapsed, uint32(block.timestamp)
+            );
+        }
     }
 
     function _spotWord(uint8 underlying) private view returns (SpotWord) {

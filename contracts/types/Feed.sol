@@ -12,6 +12,10 @@ pragma solidity 0.8.30;
 ///      quote | 255..160 forward, uint96, USD | 159..96 rate, int64 | 95..32 refTau, uint64, years | 31..0 signed at |
 ///      smile | 255..192 a, int64 | 191..128 b, uint64 | 127..64 rho, int64 | 63..0 m, int64 |
 ///      wing  | 255..192 sigma, uint64 | 191..96 refForward, uint96, USD | 95..0 settlement, uint96, USD (0: not fixed) |
+///
+///      Integral word, one per underlying: sums of (price x seconds it stood), for time-weighted averages
+///
+///      | 255..160 premium (mark - spot) / spot, int96, 1e18 s | 159..32 spot, uint128, USD s | 31..0 advanced to (unix s) |
 type SpotWord is uint256;
 
 type QuoteWord is uint256;
@@ -20,10 +24,13 @@ type SmileWord is uint256;
 
 type WingWord is uint256;
 
+type IntegralWord is uint256;
+
 using {spot, mark, confidence, signedAt} for SpotWord global;
 using {forward, rate, refTau, quotedAt} for QuoteWord global;
 using {a, b, rho, m} for SmileWord global;
 using {sigma, refForward, settlement, withSettlement} for WingWord global;
+using {premium, spotSeconds, advancedAt} for IntegralWord global;
 
 /// @dev Confidence of 1 (1e-4 units).
 uint16 constant FULL_CONFIDENCE = 10_000;
@@ -113,4 +120,23 @@ function settlement(WingWord w) pure returns (uint256) {
 
 function withSettlement(WingWord w, uint96 price) pure returns (WingWord) {
     return WingWord.wrap((WingWord.unwrap(w) & ~uint256(type(uint96).max)) | uint256(price));
+}
+
+/// @dev Cut to their fields: the spot's sum may wrap, differences stay right modulo 2**128.
+function integralWord(int256 premium_, uint256 spotSeconds_, uint32 advancedAt_) pure returns (IntegralWord) {
+    return IntegralWord.wrap(
+        (uint256(uint96(int96(premium_))) << 160) | (uint256(uint128(spotSeconds_)) << 32) | uint256(advancedAt_)
+    );
+}
+
+function premium(IntegralWord w) pure returns (int256) {
+    return int96(uint96(IntegralWord.unwrap(w) >> 160));
+}
+
+function spotSeconds(IntegralWord w) pure returns (uint256) {
+    return uint128(IntegralWord.unwrap(w) >> 32);
+}
+
+function advancedAt(IntegralWord w) pure returns (uint256) {
+    return uint32(IntegralWord.unwrap(w));
 }

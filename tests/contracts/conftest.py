@@ -27,6 +27,7 @@ from scripts.roles import (
     DEPLOYER,
     FIRST_TRADER,
     GOVERNOR,
+    GUARDIAN,
     KEEPER,
     MAKER,
     PUBLISHER,
@@ -69,6 +70,7 @@ def _contract(fixture: str, name: str) -> Any:
 
 
 risk_parameters = _contract("risk_parameters", "RiskParameters")
+breaker = _contract("breaker", "CircuitBreaker")
 registry = _contract("registry", "InstrumentRegistry")
 price_door = _contract("price_door", "PriceDoor")
 vault = _contract("vault", "CollateralVault")
@@ -110,7 +112,7 @@ alice = _role("alice", FIRST_TRADER)
 bob = _role("bob", FIRST_TRADER + 1)
 carol = _role("carol", FIRST_TRADER + 2)
 liquidator = _role("liquidator", FIRST_TRADER + 3)
-guardian = _role("guardian", FIRST_TRADER + 4)
+guardian = _role("guardian", GUARDIAN)
 stranger = _role("stranger", FIRST_TRADER + 5)
 
 
