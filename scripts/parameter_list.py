@@ -15,6 +15,8 @@ PARAMETER_FILE = Path(__file__).resolve().parents[1] / "contracts" / "types" / "
 _ENUM = re.compile(r"enum Parameter \{\n(.*?)\n\}", re.DOTALL)
 _MEMBER = re.compile(r"(?P<name>[A-Z][A-Z0-9_]*),? // \[(?P<unit>[^]]+)\] (?P<meaning>.+)")
 _SECTION = re.compile(r"// (?P<title>[^\[].*)")
+_FIRST_SCALARS = 64
+_FURTHER_SCALARS_AT = 153
 _PRECISION = 100  # digits; a stored word has 78
 
 
@@ -50,13 +52,18 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class GovernedParameter:
-    """index: position in the enum and in the stored table; section, meaning: the declaration's own words."""
+    """index: position in the enum; section, meaning: the declaration's own words."""
 
     name: str
     index: int
     section: str
     unit: Unit
     meaning: str
+
+    @property
+    def word(self) -> int:
+        """Position in the stored table: the sections lie between the first scalars and the further ones."""
+        return self.index if self.index < _FIRST_SCALARS else self.index - _FIRST_SCALARS + _FURTHER_SCALARS_AT
 
 
 _UNITS = {tag: Unit(tag, 18) for tag in ("1", "USD", "1/USD", "1/year", "vol", "USD/vol")} | {tag: Unit(tag, 0) for tag in ("s", "count")}

@@ -9,7 +9,8 @@ import {
     SCENARIOS_AT,
     SCENARIO_COUNT_AT,
     UNDERLYINGS_AT,
-    VOL_DOWN
+    VOL_DOWN,
+    wordOf
 } from "../types/Parameter.sol";
 
 /// @title Parameter rules
@@ -104,6 +105,46 @@ library ParameterRules {
         // Insurance fund
         _row(r, Parameter.FUND_DRAW_LIMIT, 10e6 * WAD, 0, 1e9 * WAD);
         _row(r, Parameter.FUND_DRAW_WINDOW, 1 days, 1 hours, 30 days);
+        // Accounts
+        _row(r, Parameter.MIN_ACCOUNT_MARGIN, 10 * WAD, 0, 10e3 * WAD);
+        _row(r, Parameter.PROFIT_FRACTION, 0.5e18, 0, 1e18);
+        _row(r, Parameter.PROFIT_VESTING, 1 days, 1 hours, 7 days);
+        _row(r, Parameter.DEBIT_RATE, 0.1e18, 0, 2e18);
+        // Withdrawals and deposits
+        _row(r, Parameter.OUTFLOW_CAP, 0.25e18, 0.01e18, 1e18);
+        _row(r, Parameter.OUTFLOW_FLOOR, 1e6 * WAD, 0, 1e9 * WAD);
+        _row(r, Parameter.OUTFLOW_WINDOW, 1 hours, 10 minutes, 7 days);
+        _row(r, Parameter.MIN_FOREIGN_DEPOSIT, 10 * WAD, 0, 10e3 * WAD);
+        // Checks before a trade
+        _row(r, Parameter.PRICE_BAND, 0.1e18, 0.001e18, 0.5e18);
+        _row(r, Parameter.PRICE_BAND_SPOT, 0.02e18, 0, 0.5e18);
+        _row(r, Parameter.MAX_LEVERAGE, 200e18, 1e18, 1000e18);
+        _row(r, Parameter.MAX_OI_SHARE, 0.5e18, 0.01e18, 1e18);
+        _row(r, Parameter.OI_SHARE_FREE, 1e6 * WAD, 0, 1e9 * WAD);
+        // Funding and settlement
+        _row(r, Parameter.FUNDING_CLAMP, 0.0075e18, 0, 0.05e18);
+        _row(r, Parameter.FUNDING_INTERVAL, 1 minutes, 1, 1 days);
+        _row(r, Parameter.SETTLEMENT_WINDOW, 30 minutes, 1 minutes, 1 days);
+        // Sources and circuit breaker
+        _row(r, Parameter.BREAKER_MOVE, 0.15e18, 0.01e18, 1e18);
+        _row(r, Parameter.BREAKER_WINDOW, 1 minutes, 1, 1 days);
+        _row(r, Parameter.BREAKER_RELEASE, 5 minutes, 10, 7 days);
+        _row(r, Parameter.BREAKER_CONFIRM, 30, 0, 1 days);
+        _row(r, Parameter.STALE_LIMIT, 2 minutes, 5, 1 days);
+        _row(r, Parameter.SOURCE_BAND, 0.05e18, 0.001e18, 0.5e18);
+        _row(r, Parameter.SOURCE_QUORUM, 1, 1, 16);
+        // Insurance fund: exits, limits, fee. A fee that does not move with coverage until governance spreads the two.
+        _row(r, Parameter.FUND_EPOCH, 7 days, 1 hours, 90 days);
+        _row(r, Parameter.FUND_UNDERLYING_CAP, 1e6 * WAD, 0, 1e9 * WAD);
+        _row(r, Parameter.LIQUIDATION_FEE_MIN, 0.05e18, 0, 0.2e18);
+        _row(r, Parameter.LIQUIDATION_FEE_MAX, 0.05e18, 0, 0.2e18);
+        _row(r, Parameter.COVERAGE_LOW, 0.001e18, 0, 1e18);
+        _row(r, Parameter.COVERAGE_HIGH, 0.01e18, 0, 1e18);
+        // Auto-deleveraging
+        _row(r, Parameter.NOMINATION_WINDOW, 1 minutes, 1, 1 hours);
+        _row(r, Parameter.NOMINATION_BLOCKS, 5, 1, 1_000);
+        _row(r, Parameter.NOMINATION_QUEUE, 16, 1, 64);
+        _row(r, Parameter.PROFIT_MEMORY, 1 days, 1 hours, 7 days);
     }
 
     /// @notice Reverts `Disordered` or `DiscountAndFeeTooHigh` unless the scalars keep their order.
@@ -132,8 +173,15 @@ library ParameterRules {
         _ordered(words, Parameter.SMALL_REWARD, Parameter.SMALL_ACCOUNT);
         _ordered(words, Parameter.CONVERSION_DISCOUNT_START, Parameter.CONVERSION_DISCOUNT_MAX);
 
-        uint256 discount = words[uint256(Parameter.DUTCH_DISCOUNT_MAX)];
-        uint256 fee = words[uint256(Parameter.LIQUIDATION_FEE)];
+        // Anybody may trip the breaker on a price that is too old to act on, not on one that is not.
+        _ordered(words, Parameter.MAX_ACTION_AGE, Parameter.STALE_LIMIT);
+        _ordered(words, Parameter.LIQUIDATION_FEE_MIN, Parameter.LIQUIDATION_FEE_MAX);
+        _ordered(words, Parameter.COVERAGE_LOW, Parameter.COVERAGE_HIGH);
+
+        uint256 discount = words[wordOf(Parameter.DUTCH_DISCOUNT_MAX)];
+        uint256 fee = words[wordOf(Parameter.LIQUIDATION_FEE)];
+        uint256 feeMax = words[wordOf(Parameter.LIQUIDATION_FEE_MAX)];
+        if (feeMax > fee) fee = feeMax;
         if (discount + fee > MAX_DISCOUNT_AND_FEE) {
             revert IRiskParameters.DiscountAndFeeTooHigh(discount, fee, MAX_DISCOUNT_AND_FEE);
         }
@@ -182,8 +230,8 @@ library ParameterRules {
     }
 
     function _ordered(uint256[] memory words, Parameter lower, Parameter upper) private pure {
-        uint256 lowerValue = words[uint256(lower)];
-        uint256 upperValue = words[uint256(upper)];
+        uint256 lowerValue = words[wordOf(lower)];
+        uint256 upperValue = words[wordOf(upper)];
         if (lowerValue > upperValue) revert IRiskParameters.Disordered(lower, lowerValue, upper, upperValue);
     }
 }

@@ -16,7 +16,8 @@ import {
     SCENARIOS_AT,
     SCENARIO_COUNT_AT,
     TABLE_WORDS,
-    UNDERLYINGS_AT
+    UNDERLYINGS_AT,
+    wordOf
 } from "../types/Parameter.sol";
 import {DefaultScenarios} from "./DefaultScenarios.sol";
 import {ParameterRules} from "./ParameterRules.sol";
@@ -38,7 +39,7 @@ contract RiskParameters is IRiskParameters, AccessControl {
         uint256[] memory words = new uint256[](TABLE_WORDS);
         ParameterRules.Row[] memory rows = ParameterRules.rows();
         for (uint256 i; i < rows.length; ++i) {
-            words[i] = rows[i].initial;
+            words[wordOf(Parameter(i))] = rows[i].initial;
             emit ParameterSet(Parameter(i), 0, rows[i].initial);
         }
         _putScenarios(words, DefaultScenarios.list());
@@ -51,8 +52,9 @@ contract RiskParameters is IRiskParameters, AccessControl {
         if (newValue < row.lower || newValue > row.upper) revert OutOfBounds(parameter, newValue, row.lower, row.upper);
 
         uint256[] memory words = table();
-        emit ParameterSet(parameter, words[uint256(parameter)], newValue);
-        words[uint256(parameter)] = newValue;
+        uint256 index = wordOf(parameter);
+        emit ParameterSet(parameter, words[index], newValue);
+        words[index] = newValue;
         ParameterRules.requireOrdered(words);
         _write(words);
     }
@@ -104,7 +106,7 @@ contract RiskParameters is IRiskParameters, AccessControl {
 
     /// @inheritdoc IRiskParameters
     function value(Parameter parameter) external view returns (uint256) {
-        return _word(uint256(parameter));
+        return _word(wordOf(parameter));
     }
 
     /// @inheritdoc IRiskParameters

@@ -42,7 +42,7 @@ interface IMarginEngine {
     /// @notice The account is at least as healthy as claimed: marginEquity >= threshold x the witness's requirement.
     error HealthNotBelow(uint64 account, int256 marginEquity, uint256 requirement, uint256 threshold);
 
-    /// @notice `parameters` is not a table of types/Parameter.sol.
+    /// @notice `parameters` is neither a table of types/Parameter.sol nor its first ENGINE_WORDS words.
     error BadParameterTable(uint256 words, uint256 expected);
 
     /// @notice The data contract whose code (after its first byte 0x00) is the table of the normal distribution.
@@ -70,7 +70,8 @@ interface IMarginEngine {
     /// @notice Mark price of each instrument, USD 1e18 per contract, rounded to nearest, and the oldest price used.
     function marks(uint112[] calldata instruments) external view returns (uint256[] memory prices, uint256 oldestPrice);
 
-    /// @notice Stateless: the requirement of `book` in `market` under `parameters` (the words of types/Parameter.sol).
+    /// @notice Stateless: the requirement of `book` in `market` under `parameters`: the table of types/Parameter.sol, or its
+    /// first ENGINE_WORDS words.
     /// @dev `view` only because the normal table is read from its data contract.
     function compute(uint256[] calldata parameters, Market calldata market, Book calldata book)
         external

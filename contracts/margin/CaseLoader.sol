@@ -7,7 +7,7 @@ import {IPriceDoor} from "../interfaces/IPriceDoor.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {NormalCdf} from "../math/NormalCdf.sol";
 import {Book, Market} from "../types/Book.sol";
-import {ParameterTable, TABLE_WORDS} from "../types/Parameter.sol";
+import {ENGINE_WORDS, ParameterTable, TABLE_WORDS} from "../types/Parameter.sol";
 import {MarketLoader} from "./MarketLoader.sol";
 import {PortfolioLib} from "./Portfolio.sol";
 import {Reads} from "./Reads.sol";
@@ -42,9 +42,12 @@ abstract contract CaseLoader {
         view
         returns (Case memory c)
     {
-        if (parameters.length != TABLE_WORDS) revert IMarginEngine.BadParameterTable(parameters.length, TABLE_WORDS);
+        // The whole table, or the words of it that are read here.
+        if (parameters.length != ENGINE_WORDS && parameters.length != TABLE_WORDS) {
+            revert IMarginEngine.BadParameterTable(parameters.length, ENGINE_WORDS);
+        }
         c.bias = NormalCdf.load(NORMAL);
-        uint256[] memory words = parameters;
+        uint256[] memory words = parameters[:ENGINE_WORDS];
         ParameterTable table;
         assembly ("memory-safe") {
             table := add(words, 0x20)
@@ -59,7 +62,7 @@ abstract contract CaseLoader {
     function _begin() internal view returns (Case memory c) {
         c.bias = NormalCdf.load(NORMAL);
         address pointer = RISK_PARAMETERS.pointer();
-        uint256 size = 32 * TABLE_WORDS;
+        uint256 size = 32 * ENGINE_WORDS;
         ParameterTable table;
         assembly ("memory-safe") {
             // The words begin after the data contract's first byte 0x00.

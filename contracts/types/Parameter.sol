@@ -73,26 +73,69 @@ enum Parameter {
     CONVERSION_DURATION, // [s] from the first discount to the largest
     // Insurance fund
     FUND_DRAW_LIMIT, // [USD] draws per window
-    FUND_DRAW_WINDOW // [s] of the draw limit
+    FUND_DRAW_WINDOW, // [s] of the draw limit
+    // Accounts (ledger-and-liquidation.md 1)
+    MIN_ACCOUNT_MARGIN, // [USD] margin equity that an account with positions keeps at least
+    PROFIT_FRACTION, // [1] of unrealised profit that withdrawals and transfers may count on
+    PROFIT_VESTING, // [s] for which realised profit counts as unrealised there
+    DEBIT_RATE, // [1/year] interest on negative cash
+    // Withdrawals and deposits (ledger-and-liquidation.md 1)
+    OUTFLOW_CAP, // [1] of a token's recorded quantity that may leave per window
+    OUTFLOW_FLOOR, // [USD] that may always leave per window
+    OUTFLOW_WINDOW, // [s] of the outflow cap
+    MIN_FOREIGN_DEPOSIT, // [USD] least deposit into somebody else's account
+    // Checks before a trade
+    PRICE_BAND, // [1] of the mark: how far from it a fill may be
+    PRICE_BAND_SPOT, // [1] of the spot: the same; the larger of the two counts
+    MAX_LEVERAGE, // [1] gross notional over equity
+    MAX_OI_SHARE, // [1] of the open interest of an instrument that one side of an account may hold
+    OI_SHARE_FREE, // [USD] notional free of the share rule
+    // Funding and settlement
+    FUNDING_CLAMP, // [1] per 8 hours: largest funding rate
+    FUNDING_INTERVAL, // [s] between two updates of a funding rate, at least
+    SETTLEMENT_WINDOW, // [s] before the expiry over which the settlement price is averaged
+    // Sources and circuit breaker (ledger-and-liquidation.md 6)
+    BREAKER_MOVE, // [1] move of the spot that trips
+    BREAKER_WINDOW, // [s] within which it trips
+    BREAKER_RELEASE, // [s] after which an automatic trip ends
+    BREAKER_CONFIRM, // [s] for which a quorum must confirm a jump before it applies
+    STALE_LIMIT, // [s] age of a price from which anybody may trip the breaker
+    SOURCE_BAND, // [1] deviation from the median beyond which a source is dropped
+    SOURCE_QUORUM, // [count] sources that must remain
+    // Insurance fund: exits, limits, fee (ledger-and-liquidation.md 4)
+    FUND_EPOCH, // [s] at whose ends requested exits settle
+    FUND_UNDERLYING_CAP, // [USD] draws per underlying per FUND_DRAW_WINDOW
+    LIQUIDATION_FEE_MIN, // [1] of the release: the fee at a coverage of COVERAGE_HIGH
+    LIQUIDATION_FEE_MAX, // [1] of the release: the fee at a coverage of COVERAGE_LOW
+    COVERAGE_LOW, // [1] fund balance over open-interest notional at which the fee is largest
+    COVERAGE_HIGH, // [1] the same at which it is least
+    // Auto-deleveraging (ledger-and-liquidation.md 5)
+    NOMINATION_WINDOW, // [s] for nominations before the first close
+    NOMINATION_BLOCKS, // [count] blocks for nominations, at least
+    NOMINATION_QUEUE, // [count] accounts that a queue keeps
+    PROFIT_MEMORY // [s] within which profit realised in an instrument counts for the score
 }
 
-/// @dev The stored table: 64 words of scalars, then the sections below, each word 32 bytes.
+/// @dev The stored table, each word 32 bytes: the first 64 scalars, the sections below, then the further scalars. What the
+/// engine reads lies in the first ENGINE_WORDS; it copies no more than those.
 ///
 /// collateral word | 255..192 haircutInitial | 191..128 haircutMaintenance | 23..16 exists | 15..8 joins | 7..0 underlying |
 ///      underlying word | 95..32 spotScale | 15..8 exists | 7..0 group (0: none, else 1..MAX_GROUPS) |
 ///      group word      | kappa, 1e18 | at GROUPS_AT + id - 1, ids from 1
 ///      scenario word   | 191..128 spot shock, int64 | 127..64 weight, uint64 | 15..8 core | 7..0 vol direction |
-uint256 constant SCALARS = 64;
+uint256 constant FIRST_SCALARS = 64;
+uint256 constant FURTHER_SCALARS = 64;
 uint256 constant MAX_COLLATERALS = 8;
 uint256 constant MAX_UNDERLYINGS = 32;
 uint256 constant MAX_GROUPS = 8;
 uint256 constant MAX_SCENARIOS = 40;
-uint256 constant COLLATERALS_AT = SCALARS;
+uint256 constant COLLATERALS_AT = FIRST_SCALARS;
 uint256 constant UNDERLYINGS_AT = COLLATERALS_AT + MAX_COLLATERALS;
 uint256 constant GROUPS_AT = UNDERLYINGS_AT + MAX_UNDERLYINGS;
 uint256 constant SCENARIO_COUNT_AT = GROUPS_AT + MAX_GROUPS;
 uint256 constant SCENARIOS_AT = SCENARIO_COUNT_AT + 1;
-uint256 constant TABLE_WORDS = SCENARIOS_AT + MAX_SCENARIOS;
+uint256 constant ENGINE_WORDS = SCENARIOS_AT + MAX_SCENARIOS;
+uint256 constant TABLE_WORDS = ENGINE_WORDS + FURTHER_SCALARS;
 
 /// @dev Directions of the vol shock in a scenario word.
 uint8 constant VOL_NONE = 0;
@@ -100,14 +143,25 @@ uint8 constant VOL_UP = 1;
 uint8 constant VOL_DOWN = 2;
 
 /// @notice A parameter table in memory: the address of its first word.
-/// @dev Unchecked by design: `Parameter` cannot be outside the table, section indices come from the table itself.
+/// @dev Unchecked by design: `Parameter` cannot be outside the table, section indices come from the table itself. A copy of
+/// ENGINE_WORDS words holds the first scalars only.
 type ParameterTable is uint256;
 
 using {get, word} for ParameterTable global;
 
 function get(ParameterTable table, Parameter parameter) pure returns (uint256 value) {
+    uint256 skipped = ENGINE_WORDS - FIRST_SCALARS;
     assembly ("memory-safe") {
-        value := mload(add(table, shl(5, parameter)))
+        // word(table, wordOf(parameter)), with 63 = FIRST_SCALARS - 1
+        value := mload(add(table, shl(5, add(parameter, mul(skipped, gt(parameter, 63))))))
+    }
+}
+
+/// @return index Of the word that holds `parameter`.
+function wordOf(Parameter parameter) pure returns (uint256 index) {
+    index = uint256(parameter);
+    unchecked {
+        if (index >= FIRST_SCALARS) index += ENGINE_WORDS - FIRST_SCALARS;
     }
 }
 

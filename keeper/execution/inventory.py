@@ -139,7 +139,7 @@ class Inventory:
             instrument=request.instrument.pack(),
             size=request.size,
             limit_price=quote.price,
-            fee_cap=state.table.words[Parameter.TRADE_FEE],
+            fee_cap=state.table.stored(Parameter.TRADE_FEE),
             expiry=block.time + _ORDER_SECONDS,
             nonce=time.time_ns(),
         )

@@ -80,6 +80,39 @@ class Parameter(IntEnum):
     CONVERSION_DURATION = auto()
     FUND_DRAW_LIMIT = auto()
     FUND_DRAW_WINDOW = auto()
+    MIN_ACCOUNT_MARGIN = auto()
+    PROFIT_FRACTION = auto()
+    PROFIT_VESTING = auto()
+    DEBIT_RATE = auto()
+    OUTFLOW_CAP = auto()
+    OUTFLOW_FLOOR = auto()
+    OUTFLOW_WINDOW = auto()
+    MIN_FOREIGN_DEPOSIT = auto()
+    PRICE_BAND = auto()
+    PRICE_BAND_SPOT = auto()
+    MAX_LEVERAGE = auto()
+    MAX_OI_SHARE = auto()
+    OI_SHARE_FREE = auto()
+    FUNDING_CLAMP = auto()
+    FUNDING_INTERVAL = auto()
+    SETTLEMENT_WINDOW = auto()
+    BREAKER_MOVE = auto()
+    BREAKER_WINDOW = auto()
+    BREAKER_RELEASE = auto()
+    BREAKER_CONFIRM = auto()
+    STALE_LIMIT = auto()
+    SOURCE_BAND = auto()
+    SOURCE_QUORUM = auto()
+    FUND_EPOCH = auto()
+    FUND_UNDERLYING_CAP = auto()
+    LIQUIDATION_FEE_MIN = auto()
+    LIQUIDATION_FEE_MAX = auto()
+    COVERAGE_LOW = auto()
+    COVERAGE_HIGH = auto()
+    NOMINATION_WINDOW = auto()
+    NOMINATION_BLOCKS = auto()
+    NOMINATION_QUEUE = auto()
+    PROFIT_MEMORY = auto()
 
 
 # Plain numbers (seconds, counts); every other scalar is 1e18 fixed point.
@@ -94,9 +127,25 @@ _PLAIN = {
     Parameter.CLOCK_RESUME,
     Parameter.CONVERSION_DURATION,
     Parameter.FUND_DRAW_WINDOW,
+    Parameter.PROFIT_VESTING,
+    Parameter.OUTFLOW_WINDOW,
+    Parameter.FUNDING_INTERVAL,
+    Parameter.SETTLEMENT_WINDOW,
+    Parameter.BREAKER_WINDOW,
+    Parameter.BREAKER_RELEASE,
+    Parameter.BREAKER_CONFIRM,
+    Parameter.STALE_LIMIT,
+    Parameter.SOURCE_QUORUM,
+    Parameter.FUND_EPOCH,
+    Parameter.NOMINATION_WINDOW,
+    Parameter.NOMINATION_BLOCKS,
+    Parameter.NOMINATION_QUEUE,
+    Parameter.PROFIT_MEMORY,
 }
 
-_COLLATERALS_AT = 64
+_FIRST_SCALARS = 64
+_FURTHER_SCALARS = 64
+_COLLATERALS_AT = _FIRST_SCALARS
 _MAX_COLLATERALS = 8
 _UNDERLYINGS_AT = _COLLATERALS_AT + _MAX_COLLATERALS
 _MAX_UNDERLYINGS = 32
@@ -105,7 +154,8 @@ _MAX_GROUPS = 8
 _SCENARIO_COUNT_AT = _GROUPS_AT + _MAX_GROUPS
 _SCENARIOS_AT = _SCENARIO_COUNT_AT + 1
 _MAX_SCENARIOS = 40
-_WORDS = _SCENARIOS_AT + _MAX_SCENARIOS
+_ENGINE_WORDS = _SCENARIOS_AT + _MAX_SCENARIOS  # what the margin engine copies; the further scalars lie behind
+_WORDS = _ENGINE_WORDS + _FURTHER_SCALARS
 _U64 = 2**64 - 1
 
 
@@ -154,12 +204,14 @@ class ParameterTable:
     # --- changes ---
 
     def with_parameter(self, parameter: int, value: int) -> ParameterTable:
-        return self._with({parameter: value})
+        if not 0 <= parameter < _FIRST_SCALARS + _FURTHER_SCALARS:
+            raise ParameterError(f"expected a parameter of 0 to {_FIRST_SCALARS + _FURTHER_SCALARS - 1}, got {parameter}")
+        return self._with({_word_of(parameter): value})
 
     def with_scenarios(self, words: Sequence[int]) -> ParameterTable:
         if len(words) > _MAX_SCENARIOS:
             raise ParameterError(f"expected at most {_MAX_SCENARIOS} scenarios, got {len(words)}")
-        cleared = dict.fromkeys(range(_SCENARIOS_AT, _WORDS), 0)
+        cleared = dict.fromkeys(range(_SCENARIOS_AT, _ENGINE_WORDS), 0)
         return self._with({**cleared, _SCENARIO_COUNT_AT: len(words), **{_SCENARIOS_AT + i: word for i, word in enumerate(words)}})
 
     def with_collateral(self, index: int, underlying: int, joins: bool, haircut_initial: int, haircut_maintenance: int) -> ParameterTable:
@@ -187,8 +239,12 @@ class ParameterTable:
         """True once scenarios are set, which the contract's constructor does last."""
         return self.words[_SCENARIO_COUNT_AT] > 0
 
+    def stored(self, parameter: Parameter) -> int:
+        """As the contract stores it."""
+        return self.words[_word_of(parameter)]
+
     def scalar(self, parameter: Parameter) -> float:
-        word = self.words[parameter]
+        word = self.stored(parameter)
         return float(word) if parameter in _PLAIN else word / WAD
 
     def rules(self) -> Rules:
@@ -236,6 +292,10 @@ class ParameterTable:
         word = self.words[_COLLATERALS_AT + index]
         joins = bool(word >> 8 & 0xFF)
         return Collateral(tokens.get(index, f"token {index}"), initial, maintenance, word & 0xFF if joins else None)
+
+
+def _word_of(parameter: int) -> int:
+    return parameter if parameter < _FIRST_SCALARS else parameter - _FIRST_SCALARS + _ENGINE_WORDS
 
 
 def _scenario(word: int) -> Scenario:

@@ -12,7 +12,7 @@ from tests.reverts import reverts
 
 WAD = 10**18
 
-# What the keeper's margin model does not know: prices, trading, liquidation, conversion, fund.
+# What the keeper's margin model does not know.
 OTHERS = {
     "MAX_ACTION_AGE": 5,
     "TRADE_FEE": 3 * 10**14,
@@ -38,6 +38,39 @@ OTHERS = {
     "CONVERSION_DURATION": 600,
     "FUND_DRAW_LIMIT": 10**7 * WAD,
     "FUND_DRAW_WINDOW": 86_400,
+    "MIN_ACCOUNT_MARGIN": 10 * WAD,
+    "PROFIT_FRACTION": WAD // 2,
+    "PROFIT_VESTING": 86_400,
+    "DEBIT_RATE": WAD // 10,
+    "OUTFLOW_CAP": WAD // 4,
+    "OUTFLOW_FLOOR": 10**6 * WAD,
+    "OUTFLOW_WINDOW": 3_600,
+    "MIN_FOREIGN_DEPOSIT": 10 * WAD,
+    "PRICE_BAND": WAD // 10,
+    "PRICE_BAND_SPOT": 2 * 10**16,
+    "MAX_LEVERAGE": 200 * WAD,
+    "MAX_OI_SHARE": WAD // 2,
+    "OI_SHARE_FREE": 10**6 * WAD,
+    "FUNDING_CLAMP": 75 * 10**14,
+    "FUNDING_INTERVAL": 60,
+    "SETTLEMENT_WINDOW": 1_800,
+    "BREAKER_MOVE": 15 * 10**16,
+    "BREAKER_WINDOW": 60,
+    "BREAKER_RELEASE": 300,
+    "BREAKER_CONFIRM": 30,
+    "STALE_LIMIT": 120,
+    "SOURCE_BAND": 5 * 10**16,
+    "SOURCE_QUORUM": 1,
+    "FUND_EPOCH": 7 * 86_400,
+    "FUND_UNDERLYING_CAP": 10**6 * WAD,
+    "LIQUIDATION_FEE_MIN": 5 * 10**16,
+    "LIQUIDATION_FEE_MAX": 5 * 10**16,
+    "COVERAGE_LOW": 10**15,
+    "COVERAGE_HIGH": 10**16,
+    "NOMINATION_WINDOW": 60,
+    "NOMINATION_BLOCKS": 5,
+    "NOMINATION_QUEUE": 16,
+    "PROFIT_MEMORY": 86_400,
 }
 
 
@@ -77,7 +110,7 @@ def test_announces_its_defaults(parameters: Any) -> None:
     events = parameters.tx.events
     values = {event["parameter"]: event["value"] for event in events["ParameterSet"]}
     table = parameters.table()
-    assert values == {p.index: table[p.index] for p in governed_parameters().values()}
+    assert values == {p.index: table[p.word] for p in governed_parameters().values()}
     assert list(events["ScenariosSet"]["words"]) == list(table[113 : 113 + 35])
 
 
@@ -89,7 +122,14 @@ def test_the_pointer_is_the_table(parameters: Any) -> None:
     assert code[0] == 0
     words = [int.from_bytes(code[at : at + 32], "big") for at in range(1, len(code), 32)]
     assert words == list(parameters.table())
-    assert len(words) == 64 + 8 + 32 + 8 + 1 + 40
+    assert len(words) == 64 + 8 + 32 + 8 + 1 + 40 + 64
+
+
+def test_the_further_scalars_lie_behind_what_the_engine_copies(parameters: Any, index: Any) -> None:
+    table = parameters.table()
+    assert (index("DEBIT_RATE"), table[63]) == (63, WAD // 10)
+    assert (index("OUTFLOW_CAP"), table[64 + 8 + 32 + 8 + 1 + 40]) == (64, WAD // 4)
+    assert not any(table[64:72])  # no collateral yet: nothing is written over the sections
 
 
 def test_parameters_beyond_the_list_do_not_exist(parameters: Any) -> None:

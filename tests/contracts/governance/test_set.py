@@ -23,6 +23,15 @@ def test_changes_one_word_and_nothing_else(parameters: Any, set_value: Any, inde
     assert parameters.value(index("TRADE_FEE")) == 5 * 10**14
 
 
+def test_changes_a_further_scalar_and_nothing_else(parameters: Any, set_value: Any, index: Any) -> None:
+    before = list(parameters.table())
+    set_value("OUTFLOW_CAP", 30 * PERCENT)
+    assert before[153] == 25 * PERCENT
+    before[153] = 30 * PERCENT
+    assert list(parameters.table()) == before
+    assert parameters.value(index("OUTFLOW_CAP")) == 30 * PERCENT
+
+
 def test_each_change_deploys_the_next_table(parameters: Any, set_value: Any) -> None:
     old = parameters.pointer()
     set_value("MAX_ACTION_AGE", 6)
@@ -68,6 +77,11 @@ ORDER = [
     ("DUTCH_DISCOUNT_MAX", 1 * PERCENT, ("DUTCH_DISCOUNT_START", 2 * PERCENT, "DUTCH_DISCOUNT_MAX", 1 * PERCENT)),
     ("CLOCK_EXPIRY", 3_601, ("CLOCK_EXPIRY", 3_601, "CLOCK_RESUME", 3_600)),
     ("SMALL_ACCOUNT", 4 * WAD, ("SMALL_REWARD", 5 * WAD, "SMALL_ACCOUNT", 4 * WAD)),
+    ("STALE_LIMIT", 5, None),
+    ("MAX_ACTION_AGE", 60, None),
+    ("LIQUIDATION_FEE_MIN", 6 * PERCENT, ("LIQUIDATION_FEE_MIN", 6 * PERCENT, "LIQUIDATION_FEE_MAX", 5 * PERCENT)),
+    ("LIQUIDATION_FEE_MAX", 4 * PERCENT, ("LIQUIDATION_FEE_MIN", 5 * PERCENT, "LIQUIDATION_FEE_MAX", 4 * PERCENT)),
+    ("COVERAGE_LOW", 2 * PERCENT, ("COVERAGE_LOW", 2 * PERCENT, "COVERAGE_HIGH", 1 * PERCENT)),
     (
         "CONVERSION_DISCOUNT_START",
         6 * PERCENT,
@@ -106,6 +120,18 @@ def test_discount_and_fee_stay_within_half(set_value: Any) -> None:
         set_value("DUTCH_DISCOUNT_MAX", 45 * PERCENT + 1)
     with reverts("DiscountAndFeeTooHigh", 45 * PERCENT, 5 * PERCENT + 1, 50 * PERCENT):
         set_value("LIQUIDATION_FEE", 5 * PERCENT + 1)
+
+
+def test_discount_and_the_largest_fee_stay_within_half(set_value: Any) -> None:
+    set_value("LIQUIDATION_FEE_MAX", 20 * PERCENT)  # with the largest discount of 30 %: exactly half
+    with reverts("DiscountAndFeeTooHigh", 30 * PERCENT + 1, 20 * PERCENT, 50 * PERCENT):
+        set_value("DUTCH_DISCOUNT_MAX", 30 * PERCENT + 1)
+
+
+def test_a_price_too_old_to_act_on_is_not_yet_stale(set_value: Any, index: Any) -> None:
+    set_value("MAX_ACTION_AGE", 60)
+    with reverts("Disordered", index("MAX_ACTION_AGE"), 60, index("STALE_LIMIT"), 59):
+        set_value("STALE_LIMIT", 59)
 
 
 def test_only_the_parameter_admin(parameters: Any, stranger: Any, index: Any) -> None:

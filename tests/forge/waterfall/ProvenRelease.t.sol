@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {ILiquidator} from "../../../contracts/interfaces/ILiquidator.sol";
 import {Requirement} from "../../../contracts/interfaces/IMarginEngine.sol";
-import {Parameter, ParameterTable, TABLE_WORDS} from "../../../contracts/types/Parameter.sol";
+import {Parameter, ParameterTable, TABLE_WORDS, wordOf} from "../../../contracts/types/Parameter.sol";
 import {ParameterRules} from "../../../contracts/governance/ParameterRules.sol";
 import {ProvenRelease} from "../../../contracts/waterfall/ProvenRelease.sol";
 
@@ -113,7 +113,7 @@ contract ProvenReleaseTest {
         ParameterRules.Row[] memory rows = ParameterRules.rows();
         uint256[] memory words = new uint256[](TABLE_WORDS);
         for (uint256 i; i < rows.length; ++i) {
-            words[i] = rows[i].initial;
+            words[wordOf(Parameter(i))] = rows[i].initial;
         }
         assembly ("memory-safe") {
             p := add(words, 0x20)

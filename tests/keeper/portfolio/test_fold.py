@@ -171,9 +171,14 @@ def test_the_table_follows_its_events() -> None:
     assert [(s.spot_shock, s.vol, s.weight, s.core) for s in parameters.scenarios] == [(-0.2, VolDirection.UP, 1.0, True)] * 3
     assert [(c.token, c.haircut_initial, c.haircut_maintenance, c.underlying) for c in parameters.collateral] == [("WETH", 0.1, 0.05, None)]
     assert (state.table.rules().max_action_age, state.table.rules().target_health) == (5.0, 1.1)
-    shorter = fold(state, [at(ev.ScenariosSet, words=(scenario,))], NAMES)
+    further = fold(state, [at(ev.ParameterSet, parameter=int(Parameter.OUTFLOW_CAP), previous=0, value=WAD // 4)], NAMES)
+    assert further.table.scalar(Parameter.OUTFLOW_CAP) == 0.25
+    assert further.table.words[153] == WAD // 4  # behind the sections
+    assert further.table.words[:153] == state.table.words[:153]
+    shorter = fold(further, [at(ev.ScenariosSet, words=(scenario,))], NAMES)
     assert len(shorter.table.scenarios()) == 1
-    assert shorter.table.words[-1] == 0
+    assert shorter.table.words[115] == 0
+    assert shorter.table.scalar(Parameter.OUTFLOW_CAP) == 0.25
 
 
 def test_the_parameter_order_is_the_contracts() -> None:
