@@ -37,6 +37,11 @@ library ParameterRules {
     /// @notice Rows in the order of `Parameter`.
     function rows() internal pure returns (Row[] memory r) {
         r = new Row[](uint256(type(Parameter).max) + 1);
+        _first(r);
+        _further(r);
+    }
+
+    function _first(Row[] memory r) private pure {
         // Vol rule
         _row(r, Parameter.VOL_RANGE_UP, 0.5e18, 0.1e18, 2e18);
         _row(r, Parameter.VOL_RANGE_DOWN, 0.275e18, 0, 0.9e18);
@@ -105,6 +110,9 @@ library ParameterRules {
         // Insurance fund
         _row(r, Parameter.FUND_DRAW_LIMIT, 10e6 * WAD, 0, 1e9 * WAD);
         _row(r, Parameter.FUND_DRAW_WINDOW, 1 days, 1 hours, 30 days);
+    }
+
+    function _further(Row[] memory r) private pure {
         // Accounts
         _row(r, Parameter.MIN_ACCOUNT_MARGIN, 10 * WAD, 0, 10e3 * WAD);
         _row(r, Parameter.PROFIT_FRACTION, 0.5e18, 0, 1e18);

@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {RiskParameters} from "../../../contracts/governance/RiskParameters.sol";
 import {IRiskParameters} from "../../../contracts/interfaces/IRiskParameters.sol";
-import {Parameter, wordOf} from "../../../contracts/types/Parameter.sol";
+import {ENGINE_WORDS, Parameter, ParameterTable, TABLE_WORDS, wordOf} from "../../../contracts/types/Parameter.sol";
 
 interface IGasMeter {
     function pauseGasMetering() external;
@@ -51,6 +51,20 @@ contract RiskParametersTest {
         require(at(words, Parameter.TIER_3_MAINTENANCE) <= at(words, Parameter.TIER_3_INITIAL), "tier 3");
         require(at(words, Parameter.TIER_1_INITIAL) <= at(words, Parameter.TIER_3_INITIAL), "tiers");
         require(at(words, Parameter.VOL_TENOR_FLOOR) <= at(words, Parameter.VOL_TENOR_PIVOT), "tenors");
+    }
+
+    /// A reader's copy of the table and the contract agree on every scalar, before and behind the sections.
+    function test_a_copy_reads_what_the_contract_says() public view {
+        uint256[] memory words = parameters.table();
+        ParameterTable copied;
+        assembly ("memory-safe") {
+            copied := add(words, 0x20)
+        }
+        for (uint256 i; i < COUNT; ++i) {
+            require(copied.get(Parameter(i)) == parameters.value(Parameter(i)), "get");
+            require(copied.word(wordOf(Parameter(i))) == parameters.value(Parameter(i)), "wordOf");
+        }
+        require(wordOf(Parameter.OUTFLOW_CAP) == ENGINE_WORDS && words.length == TABLE_WORDS, "further scalars");
     }
 
     /// Underlyings and scenarios in any order of changes: a core shock times the scale stays above -1.
