@@ -29,6 +29,10 @@ class Config(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
 
     rpc_url: str = Field("http://127.0.0.1:8545", description="HTTP endpoint of a node")
+    rpc_others: str = Field("", description="further endpoints, comma-separated: watched, and used when the first is not fit")
+    rpc_max_lag: int = Field(3, ge=0, description="blocks that an endpoint may be behind the best before it is put aside")
+    ws_url: str | None = Field(None, description="websocket of a node: its new heads wake the keeper at once; nothing is read from it")
+    ws_silence: _Seconds = Field(5.0, description="seconds of silence, while the chain moves on, after which the socket is opened anew")
     rpc_timeout: _Seconds = Field(10.0, description="seconds until a request counts as failed")
     deployment: Path = Field(Path("out/deployment.json"), description="file that scripts/deploy.py wrote")
     database: Path = Field(Path("out/keeper.sqlite"), description="the keeper's own database")
@@ -59,7 +63,9 @@ class Config(BaseSettings):
     gas_cost: float = Field(1.0, ge=0.0, description="USD of gas per liquidation, for the estimate of profit")
     inventory_tolerance: float = Field(100.0, ge=0.0, description="USD notional per instrument that may stay")
     inventory_spread: float = Field(0.02, gt=0.0, description="share of the mark that a maker's price may be away from it")
-    reconcile_every: _Seconds = Field(30.0, description="seconds between comparisons of the fold with the contracts")
+    reconcile_every: _Seconds = Field(30.0, description="longest pause between comparisons of the fold with the contracts, seconds")
+    reconcile_within: _Seconds = Field(600.0, description="seconds within which every account is compared once")
+    snapshot_every: int = Field(2_000, ge=1, description="blocks between snapshots of the state: what a restart need not fold again")
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
@@ -75,7 +81,16 @@ class Config(BaseSettings):
             value = getattr(self, name)
             if value is not None and not value.startswith(("http://", "https://")):
                 raise ValueError(f"{name}: expected an http(s) address, got {value!r}")
+        if not all(url.startswith(("http://", "https://")) for url in self.rpc_urls):
+            raise ValueError("rpc_others: expected http(s) addresses, comma-separated")
+        if self.ws_url is not None and not self.ws_url.startswith(("ws://", "wss://")):
+            raise ValueError("ws_url: expected a ws(s) address")
         return self
+
+    @property
+    def rpc_urls(self) -> tuple[str, ...]:
+        """Every endpoint, the preferred one first."""
+        return (self.rpc_url, *(url.strip() for url in self.rpc_others.split(",") if url.strip()))
 
     @classmethod
     def settings_customise_sources(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from keeper.chain import SETTLEMENT_INDEX, ChainPort, Decoder, Deployment, NodeClient
+from keeper.chain import SETTLEMENT_INDEX, ChainPort, Decoder, Deployment, EndpointPool, NodeClient, name_of
 from keeper.chain.contract import Errors
 from keeper.config import Config
 from keeper.errors import ChainError, ConfigError, DeploymentError, KeeperError, RevertError
@@ -42,14 +42,15 @@ class Check:
     remedy: str = ""
 
 
-def connect(config: Config) -> tuple[Deployment, NodeClient]:
-    """The deployment and a client that explains its errors. Raises DeploymentError; asks the node nothing."""
+def connect(config: Config) -> tuple[Deployment, EndpointPool]:
+    """The deployment and its endpoints, which explain its errors. Raises DeploymentError; asks the nodes nothing."""
     deployment = Deployment.load(config.deployment)
     errors: Errors = deployment.contract("Ledger").errors
-    return deployment, NodeClient(config.rpc_url, errors, config.rpc_timeout)
+    endpoints = [(name_of(url), NodeClient(url, errors, config.rpc_timeout)) for url in config.rpc_urls]
+    return deployment, EndpointPool(endpoints, config.rpc_max_lag)
 
 
-def require_healthy(config: Config) -> tuple[Deployment, NodeClient, Signer]:
+def require_healthy(config: Config) -> tuple[Deployment, EndpointPool, Signer]:
     """What the engine needs, checked. Raises ConfigError that lists every failed check with its remedy."""
     failed = [check for check in diagnose(config) if check.verdict is Verdict.FAILED]
     if failed:

@@ -6,18 +6,29 @@ Wires the parts and does no arithmetic. Whatever one account does wrong is logge
 from __future__ import annotations
 
 import math
+import sqlite3
 import threading
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from dataclasses import fields
 from typing import Self
 
 from structlog.contextvars import bound_contextvars
 
 from keeper.bus import Bus, Severity
-from keeper.chain import Block, ChainPort, Decoder, Deployment, Ingestion, Store
+from keeper.chain import Block, ChainPort, Decoder, Deployment, EndpointPool, Ingestion, Store, Wake
 from keeper.chain.events import MarketUpdated
 from keeper.config import Config
-from keeper.errors import ChainError, ConfigError, EventError, ExecutionError, KeeperError, RevertError
+from keeper.errors import (
+    ChainError,
+    ConfigError,
+    DamagedError,
+    DishonestError,
+    EventError,
+    ExecutionError,
+    KeeperError,
+    RevertError,
+)
 from keeper.execution import (
     Confirmation,
     Confirmed,
@@ -39,12 +50,14 @@ from keeper.logs import get_logger
 from keeper.monitoring import Assessment, Assessor, Finding, Freshness, MarginCallStore, Tier, find, update_calls
 from keeper.portfolio import Follower, Progress, Reconciler
 from keeper.publication import Publication
-from keeper.snapshot import SignerView, Snapshot
+from keeper.snapshot import EndpointView, SignerView, Snapshot
 
 __all__ = ["Engine", "follower_of"]
 
 log = get_logger("engine")
 
+_BESIDE_AT_REST = 32
+"""Changed accounts from which on a quiet moment is used to lay out all of them together."""
 _ATTEMPTS_PER_ACTION = 4
 """Plans asked of the contract per action allowed."""
 
@@ -67,8 +80,9 @@ class Engine(AbstractContextManager["Engine"]):
         self._account = config.account
         self._signer = signer
         self._deployment = deployment
-        self._store = Store(config.database, deployment.fingerprint, exclusive=True)
+        self._store, self._damaged = Store.open_or_rebuild(config.database, deployment.fingerprint, exclusive=True)
         self._follower = follower_of(port, deployment, self._store)
+        self._wake = Wake(config.ws_url, config.ws_silence)
         self._reconciler = Reconciler(port, deployment)
         self._assessor = Assessor()
         self._freshness = Freshness()
@@ -101,6 +115,9 @@ class Engine(AbstractContextManager["Engine"]):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._wake.close()
+        with suppress(sqlite3.Error):
+            self._follower.save()
         self._relay.close()
         self._inventory.close()
         self._store.close()
@@ -117,6 +134,10 @@ class Engine(AbstractContextManager["Engine"]):
 
     def start(self) -> None:
         """Reads up to the head and reconciles the journal. Raises ChainError."""
+        if self._damaged is not None:
+            log.error("database_rebuilt", damaged=str(self._damaged))
+            self._publication.alarm("database_rebuilt", Severity.WARNING, f"the damaged database is now {self._damaged}")
+            self._publication.count("database_rebuilds")
         self._follow()
         if self._progress is None:
             self._progress, self._seen_at = self._follower.current(), time.time()
@@ -140,7 +161,12 @@ class Engine(AbstractContextManager["Engine"]):
         while not stop.is_set():
             try:
                 self.step()
+            except sqlite3.Error as error:
+                self._database_trouble(error)
+                stop.wait(self._config.retry_after)
             except ChainError as error:
+                if isinstance(error, DishonestError):
+                    self._distrust(str(error))
                 if self._trouble != type(error).__name__:
                     log.warning("node_trouble", error=type(error).__name__, reason=str(error)[:300])
                 self._trouble = type(error).__name__
@@ -150,7 +176,25 @@ class Engine(AbstractContextManager["Engine"]):
                     log.info("node_recovered", after=self._trouble)
                     self._publication.clear("node_trouble")
                 self._trouble = None
-            stop.wait(self._config.poll_interval)
+                self._publication.clear("database_trouble")
+            if self._config.ws_url is None:
+                stop.wait(self._config.poll_interval)
+            else:
+                self._wake.wait(self._config.poll_interval)
+
+    def _database_trouble(self, error: sqlite3.Error) -> None:
+        """A full disk is waited for: nothing is sent meanwhile, since nothing can be written down before. A damaged file is left
+        to the next start, which rebuilds it. Raises DamagedError."""
+        if not isinstance(error, sqlite3.OperationalError):
+            raise DamagedError(f"the database broke while it was used ({error}); the next start rebuilds it") from error
+        if self._publication.alarm("database_trouble", Severity.CRITICAL, str(error)):
+            log.error("database_trouble", reason=str(error))
+
+    def _distrust(self, reason: str) -> None:
+        self._publication.count("dishonest_answers")
+        log.warning("node_contradicts_itself", reason=reason[:300])
+        if isinstance(self._port, EndpointPool) and self._port.distrust(reason):
+            log.warning("endpoint_changed", endpoints=[state.name for state in self._port.states() if state.active])
 
     def step(self) -> None:
         """One pass. Raises ChainError."""
@@ -166,7 +210,17 @@ class Engine(AbstractContextManager["Engine"]):
         if not self._acted:
             self._work_inventory()
             self._reconcile()
+            self._tidy()
         self._show()
+
+    def _tidy(self) -> None:
+        """What has time until nothing else is to be done."""
+        if self._findings:
+            return
+        if self._follower.unsaved >= self._config.snapshot_every and self._follower.save():
+            self._publication.count("snapshots")
+        if self._assessor.beside >= _BESIDE_AT_REST:
+            self._assessor.settle()
 
     # --- chain to state ---
 
@@ -197,6 +251,7 @@ class Engine(AbstractContextManager["Engine"]):
                 break
         if latest is not None:
             self._progress, self._seen_at = latest, time.time()
+            self._wake.seen(latest.block.number)
         return latest
 
     # --- state to plans ---
@@ -408,7 +463,9 @@ class Engine(AbstractContextManager["Engine"]):
         if self._progress is None or time.monotonic() < self._next_reconciliation:
             return
         found = self._reconciler.compare(self._progress.state, self._progress.block)
-        pause = self._config.retry_after if self._reconciler.suspicious else self._config.reconcile_every
+        pause = self._reconciler.pause(len(self._progress.state.accounts), self._config.reconcile_every, self._config.reconcile_within)
+        if self._reconciler.suspicious:
+            pause = self._config.retry_after
         self._next_reconciliation = time.monotonic() + pause
         if found is not None:
             self._publication.count("reconciliations")
@@ -443,6 +500,10 @@ class Engine(AbstractContextManager["Engine"]):
             margin_calls=self._calls.since,
             counts=self._manager.counts(),
             queue=sum(finding.account not in busy for finding in self._findings),
+            endpoints=tuple(
+                EndpointView(**{item.name: getattr(state, item.name) for item in fields(EndpointView)})
+                for state in (self._port.states() if isinstance(self._port, EndpointPool) else ())
+            ),
             signers=(SignerView(self._signer.address, None, self._manager.next_nonce, len(busy), 0, None),),
         )
 

@@ -14,8 +14,10 @@
         DeploymentError     a deployment file that does not describe the system the keeper knows
         EventError          a log that no declared event explains, or that cannot follow the state
         StoreError          the keeper's database belongs to another deployment or is damaged
+            DamagedError    the keeper's database is not a sound one
         ChainError          the node cannot be reached or answered with an error
             UnreachableError  no usable answer came: whether a request had an effect is unknown
+            DishonestError    the node contradicts itself or the others: it lags, forgets logs, makes up a head
             RevertError       a contract refused a call; carries its decoded error
         ExecutionError      a transaction or order that could not be made, sent or included
 
@@ -27,7 +29,9 @@ __all__ = [
     "BookError",
     "ChainError",
     "ConfigError",
+    "DamagedError",
     "DeploymentError",
+    "DishonestError",
     "EventError",
     "ExecutionError",
     "InstrumentError",
@@ -100,12 +104,20 @@ class StoreError(KeeperError):
     """The database belongs to another deployment, or its contents contradict each other."""
 
 
+class DamagedError(StoreError):
+    """The database is none, or not a sound one: rebuild it from the chain."""
+
+
 class ChainError(KeeperError):
     """The node cannot be reached, or answered a request with an error. Retrying later may help."""
 
 
 class UnreachableError(ChainError):
     """No usable answer came from the node: whether the request had an effect is unknown."""
+
+
+class DishonestError(ChainError):
+    """The node's answers contradict each other, its headers, or what other nodes say."""
 
 
 class RevertError(ChainError):

@@ -3,11 +3,13 @@
 from keeper.chain.client import NodeClient
 from keeper.chain.contract import Contract, Errors
 from keeper.chain.deployment import SETTLEMENT_INDEX, Deployment, Token
+from keeper.chain.endpoints import EndpointPool, EndpointState, name_of
 from keeper.chain.events import EVENTS, Decoder, Event
 from keeper.chain.ingestion import Ingestion, Step
 from keeper.chain.memory import MemoryChain
 from keeper.chain.port import Block, ChainPort, Fees, Log, Receipt
 from keeper.chain.store import Store
+from keeper.chain.wake import Wake
 
 __all__ = [
     "EVENTS",
@@ -17,6 +19,8 @@ __all__ = [
     "Contract",
     "Decoder",
     "Deployment",
+    "EndpointPool",
+    "EndpointState",
     "Errors",
     "Event",
     "Fees",
@@ -28,4 +32,6 @@ __all__ = [
     "Step",
     "Store",
     "Token",
+    "Wake",
+    "name_of",
 ]

@@ -1,14 +1,16 @@
-"""A node over HTTP: web3's provider carries the requests, nothing of web3's middleware is in the hot path."""
+"""A node over HTTP: JSON-RPC on kept-alive connections, nothing between the keeper and the node's answer."""
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
-from requests.exceptions import RequestException
-from web3 import HTTPProvider, Web3
-from web3.exceptions import Web3Exception
-from web3.types import RPCEndpoint
+import urllib3
+from urllib3.exceptions import HTTPError
+from web3 import Web3
 
 from keeper.chain.contract import Errors
 from keeper.chain.port import Block, Fees, Log, Receipt
@@ -18,14 +20,18 @@ __all__ = ["NodeClient"]
 
 # Codes with which nodes report "execution reverted": geth and Anvil use 3, older ones the generic server error.
 _REVERTED = 3
+_CONNECTIONS = 8
+_HEADERS = {"Content-Type": "application/json"}
 
 
 class NodeClient:
-    """ChainPort over one HTTP endpoint. errors: the custom errors that reverts are explained with."""
+    """ChainPort over one HTTP endpoint; safe between threads. errors: the custom errors that reverts are explained with."""
 
     def __init__(self, url: str, errors: Errors, timeout: float = 10.0) -> None:
-        self._provider = HTTPProvider(url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
+        self._url = url
+        self._pool = urllib3.PoolManager(maxsize=_CONNECTIONS, timeout=urllib3.Timeout(timeout), retries=False)
         self._errors = errors
+        self._numbers = itertools.count(1)
 
     def chain_id(self) -> int:
         return int(self._request("eth_chainId"), 16)
@@ -40,11 +46,25 @@ class NodeClient:
         answer = self._request("eth_getBlockByNumber", hex(number), False)
         return None if answer is None else _block(answer)
 
+    def blocks(self, first: int, last: int) -> list[Block]:
+        wanted = range(first, last + 1)
+        answers = self._batch([("eth_getBlockByNumber", [hex(number), False]) for number in wanted])
+        if any(answer is None for answer in answers):
+            missing = next(number for number, answer in zip(wanted, answers, strict=True) if answer is None)
+            raise ChainError(f"the node does not know block {missing} that it announced")
+        return [_block(answer) for answer in answers]
+
     def logs(self, addresses: Sequence[str], first: int, last: int) -> list[Log]:
         return self._logs({"address": list(addresses), "fromBlock": hex(first), "toBlock": hex(last)})
 
     def logs_of_block(self, addresses: Sequence[str], block_hash: str) -> list[Log]:
         return self._logs({"address": list(addresses), "blockHash": block_hash})
+
+    def logs_by_receipts(self, addresses: Sequence[str], block_hash: str) -> list[Log]:
+        wanted = set(addresses)
+        receipts = self._request("eth_getBlockReceipts", block_hash) or []
+        found = [_log(entry) for receipt in receipts for entry in receipt["logs"]]
+        return sorted((log for log in found if log.address in wanted), key=lambda log: (log.block, log.index))
 
     def code(self, address: str) -> bytes:
         return _bytes(self._request("eth_getCode", address, "latest"))
@@ -56,17 +76,16 @@ class NodeClient:
         return int(self._request("eth_getTransactionCount", address, "pending" if pending else "latest"), 16)
 
     def fees(self) -> Fees:
-        head = self._request("eth_getBlockByNumber", "latest", False)
-        base_fee = int(head.get("baseFeePerGas", "0x0"), 16)
-        return Fees(base_fee, int(self._request("eth_maxPriorityFeePerGas"), 16))
+        head, priority = self._batch([("eth_getBlockByNumber", ["latest", False]), ("eth_maxPriorityFeePerGas", [])])
+        return Fees(int(head.get("baseFeePerGas", "0x0"), 16), int(priority, 16))
 
-    def call(self, to: str, data: bytes, *, sender: str | None = None, gas: int | None = None) -> bytes:
+    def call(self, to: str, data: bytes, *, sender: str | None = None, gas: int | None = None, block: int | None = None) -> bytes:
         request = {"to": to, "data": Web3.to_hex(data)}
         if sender is not None:
             request["from"] = sender
         if gas is not None:
             request["gas"] = hex(gas)
-        return _bytes(self._request("eth_call", request, "latest"))
+        return _bytes(self._request("eth_call", request, "latest" if block is None else hex(block)))
 
     def estimate_gas(self, to: str, data: bytes, sender: str) -> int:
         return int(self._request("eth_estimateGas", {"to": to, "data": Web3.to_hex(data), "from": sender}, "latest"), 16)
@@ -84,6 +103,7 @@ class NodeClient:
             succeeded=int(answer["status"], 16) == 1,
             gas_used=int(answer["gasUsed"], 16),
             logs=tuple(_log(entry) for entry in answer["logs"]),
+            gas_price=int(answer.get("effectiveGasPrice") or "0x0", 16),
         )
 
     def _logs(self, query: dict[str, Any]) -> list[Log]:
@@ -91,10 +111,31 @@ class NodeClient:
         return sorted(found, key=lambda log: (log.block, log.index))
 
     def _request(self, method: str, *parameters: Any) -> Any:
+        answer = self._post(method, {"jsonrpc": "2.0", "id": next(self._numbers), "method": method, "params": parameters})
+        return self._result(method, answer)
+
+    def _batch(self, requests: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """Results in the order of the requests."""
+        body = [{"jsonrpc": "2.0", "id": at, "method": method, "params": parameters} for at, (method, parameters) in enumerate(requests)]
+        answers = self._post(requests[0][0], body)
+        if not isinstance(answers, list):  # a node that takes no batches answers with one error
+            return [self._request(method, *parameters) for method, parameters in requests]
+        by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
         try:
-            answer = self._provider.make_request(RPCEndpoint(method), parameters)
-        except (RequestException, Web3Exception, ValueError) as error:
+            return [self._result(method, by_id[at]) for at, (method, _) in enumerate(requests)]
+        except KeyError as error:
+            raise UnreachableError(f"{requests[0][0]}: the answer to request {error} of a batch is missing") from None
+
+    def _post(self, method: str, body: Any) -> Any:
+        try:
+            answer = self._pool.request("POST", self._url, body=json.dumps(body).encode(), headers=_HEADERS)
+            return json.loads(answer.data)
+        except (HTTPError, OSError, ValueError) as error:
             raise UnreachableError(f"{method}: no usable answer from the node ({type(error).__name__}: {error})") from error
+
+    def _result(self, method: str, answer: Any) -> Any:
+        if not isinstance(answer, dict):
+            raise UnreachableError(f"{method}: no usable answer from the node: expected an object, got {type(answer).__name__}")
         failure: Any = answer.get("error")
         if failure is not None:
             if isinstance(failure, dict):
@@ -112,7 +153,14 @@ def _bytes(text: str) -> bytes:
 
 
 def _block(answer: Any) -> Block:
-    return Block(int(answer["number"], 16), str(answer["hash"]), str(answer["parentHash"]), int(answer["timestamp"], 16))
+    bloom = answer.get("logsBloom")
+    return Block(
+        number=int(answer["number"], 16),
+        hash=str(answer["hash"]),
+        parent=str(answer["parentHash"]),
+        time=int(answer["timestamp"], 16),
+        bloom=None if bloom is None else int(bloom, 16),
+    )
 
 
 def _log(answer: Any) -> Log:
@@ -121,7 +169,12 @@ def _log(answer: Any) -> Log:
         block_hash=str(answer["blockHash"]),
         transaction=str(answer["transactionHash"]),
         index=int(answer["logIndex"], 16),
-        address=str(Web3.to_checksum_address(answer["address"])),
+        address=_checksummed(answer["address"]),
         topics=tuple(_bytes(topic) for topic in answer["topics"]),
         data=_bytes(answer["data"]),
     )
+
+
+@lru_cache(maxsize=4_096)
+def _checksummed(address: str) -> str:
+    return str(Web3.to_checksum_address(address))

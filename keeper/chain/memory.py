@@ -14,6 +14,7 @@ from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 from web3 import Web3
 
+from keeper.chain.bloom import bloom_of
 from keeper.chain.port import Block, Fees, Log, Receipt
 from keeper.errors import ChainError, UnreachableError
 
@@ -86,9 +87,9 @@ class MemoryChain:
             self._receipts[transaction.hash] = Receipt(transaction.hash, block.number, succeeded, _MINED_GAS, tuple(left))
             self._counts[transaction.sender] = transaction.nonce + 1
             self.pending.remove(transaction)
-        self._blocks.append(block)
+        self._blocks.append(replace(block, bloom=bloom_of(found)))
         self._logs[block.hash] = found
-        return block
+        return self._blocks[-1]
 
     def fork(self, depth: int) -> None:
         """Takes the newest `depth` blocks away; what is mined next has other hashes. Their transactions are lost."""
@@ -113,6 +114,12 @@ class MemoryChain:
         self._reach()
         return self._blocks[number] if 0 <= number < len(self._blocks) else None
 
+    def blocks(self, first: int, last: int) -> list[Block]:
+        self._reach()
+        if not 0 <= first <= last < len(self._blocks):
+            raise ChainError(f"expected blocks of 0 to {len(self._blocks) - 1}, got {first} to {last}")
+        return self._blocks[first : last + 1]
+
     def logs(self, addresses: Sequence[str], first: int, last: int) -> list[Log]:
         self._reach()
         if last - first + 1 > self.largest_range:
@@ -124,6 +131,10 @@ class MemoryChain:
         if all(block.hash != block_hash for block in self._blocks):
             raise ChainError(f"unknown block {block_hash}")
         return [log for log in self._logs[block_hash] if log.address in addresses]
+
+    def logs_by_receipts(self, addresses: Sequence[str], block_hash: str) -> list[Log]:
+        self._reach()
+        return [log for log in self._logs.get(block_hash, []) if log.address in addresses]
 
     def code(self, address: str) -> bytes:
         self._reach()
@@ -145,7 +156,15 @@ class MemoryChain:
         self._reach()
         return Fees(self.base_fee, 1)
 
-    def call(self, to: str, data: bytes, *, sender: str | None = None, gas: int | None = None) -> bytes:  # noqa: ARG002 - gas is free here
+    def call(
+        self,
+        to: str,
+        data: bytes,
+        *,
+        sender: str | None = None,
+        gas: int | None = None,  # noqa: ARG002 - gas is free here
+        block: int | None = None,  # noqa: ARG002 - the past is not kept
+    ) -> bytes:
         self._reach()
         return self.on_call(to, data, sender)
 

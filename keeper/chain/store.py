@@ -1,19 +1,23 @@
-"""The keeper's database (SQLite, WAL): blocks and logs as they came. Everything the keeper knows is rebuilt from here.
+"""The keeper's database (SQLite, WAL): blocks and logs as they came, snapshots of what they add up to, the journal.
 
-One connection and one writer: whoever runs the keeper opens it `exclusive`, a second one is refused.
+Everything the keeper knows of the chain is rebuilt from here, and this from the chain: a damaged file is moved aside, what
+can be read of the journal comes over, the rest is read anew. One connection and one writer: whoever runs the keeper opens
+it `exclusive`, a second one is refused.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from keeper.chain.port import Block, Log
-from keeper.errors import StoreError
+from keeper.errors import DamagedError, StoreError
 
 __all__ = ["Store"]
 
@@ -24,7 +28,11 @@ CREATE TABLE IF NOT EXISTS blocks (
 CREATE TABLE IF NOT EXISTS logs (
     block INTEGER NOT NULL, idx INTEGER NOT NULL, block_hash TEXT NOT NULL, tx TEXT NOT NULL,
     address TEXT NOT NULL, topics BLOB NOT NULL, data BLOB NOT NULL, PRIMARY KEY (block, idx)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS snapshots (
+    block INTEGER PRIMARY KEY, hash TEXT NOT NULL, shape TEXT NOT NULL, digest TEXT NOT NULL, state BLOB NOT NULL) STRICT;
 """
+_SNAPSHOTS_KEPT = 2
+_SALVAGED = ("transactions", "margin_calls")
 
 _TOPIC = 32
 
@@ -33,7 +41,8 @@ class Store:
     """The database at `path` (":memory:" for none on disk), bound to one deployment by its fingerprint.
 
     exclusive: hold a lock beside the file until `close` (the system drops it when the process dies).
-    Raises StoreError where the file was filled from another deployment, is no database, or is another keeper's.
+    Raises StoreError where the file was filled from another deployment or is another keeper's, DamagedError where it is no
+    database or not a sound one.
     """
 
     def __init__(self, path: Path | str, fingerprint: str, *, exclusive: bool = False) -> None:
@@ -48,14 +57,37 @@ class Store:
             self.connection.execute("PRAGMA journal_mode = WAL")
             # WAL with NORMAL survives a crash of the process. What a power cut may take of the end, the chain still knows.
             self.connection.execute("PRAGMA synchronous = NORMAL")
+            self._check()
             self.connection.executescript(_SCHEMA)
             known = self._meta("fingerprint")
+        except sqlite3.OperationalError as error:
+            self.close()
+            raise StoreError(f"{path} cannot be used now: {error}") from error
         except sqlite3.DatabaseError as error:
-            raise StoreError(f"{path} is expected to be the keeper's SQLite database ({error}); move it away and start again") from error
+            self.close()
+            raise DamagedError(f"{path} is expected to be the keeper's SQLite database ({error}); move it away and start again") from error
         if known is None:
             self._set_meta("fingerprint", fingerprint)
         elif known != fingerprint:
             raise StoreError(f"{path} was filled from deployment {known}, this is {fingerprint}: name another database or remove it")
+
+    @classmethod
+    def open_or_rebuild(cls, path: Path | str, fingerprint: str, *, exclusive: bool = False) -> tuple[Store, Path | None]:
+        """As the constructor, but a damaged file is moved aside and a new one begun with what could be read of its journal;
+        where the damaged one is now, None where all is well."""
+        try:
+            return cls(path, fingerprint, exclusive=exclusive), None
+        except DamagedError:
+            if not isinstance(path, Path):
+                raise
+        aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+        for suffix in ("", "-wal", "-shm"):  # the newest lines of the journal may be in the log alone
+            beside = path.with_name(path.name + suffix)
+            if beside.exists():
+                beside.rename(aside.with_name(aside.name + suffix))
+        store = cls(path, fingerprint, exclusive=exclusive)
+        store._salvage(aside)
+        return store, aside
 
     @classmethod
     def copy_of(cls, path: Path, fingerprint: str) -> Store:
@@ -70,7 +102,9 @@ class Store:
         return store
 
     def close(self) -> None:
-        self.connection.close()
+        connection = getattr(self, "connection", None)
+        if connection is not None:
+            connection.close()
         if self._lock is not None:
             self._lock.close()
 
@@ -114,14 +148,61 @@ class Store:
         with self.transaction():
             gone = self.connection.execute("DELETE FROM logs WHERE block > ?", (number,)).rowcount
             self.connection.execute("DELETE FROM blocks WHERE number > ?", (number,))
+            self.connection.execute("DELETE FROM snapshots WHERE block > ?", (number,))
         return gone
 
-    def logs(self) -> Iterator[Log]:
-        """Everything stored, in order."""
-        query = "SELECT block, block_hash, tx, idx, address, topics, data FROM logs ORDER BY block, idx"
-        for block, block_hash, transaction, index, address, topics, data in self.connection.execute(query):
+    def logs(self, above: int = -1) -> Iterator[Log]:
+        """Everything stored of blocks above `above`, in order."""
+        query = "SELECT block, block_hash, tx, idx, address, topics, data FROM logs WHERE block > ? ORDER BY block, idx"
+        for block, block_hash, transaction, index, address, topics, data in self.connection.execute(query, (above,)):
             split = tuple(topics[at : at + _TOPIC] for at in range(0, len(topics), _TOPIC))
             yield Log(block, block_hash, transaction, index, address, split, data)
+
+    # --- snapshots ---
+
+    def save_snapshot(self, block: Block, shape: str, state: bytes) -> None:
+        """state: as of `block`, which must be stored; shape: of the code that can read it. Only the newest are kept."""
+        digest = hashlib.sha256(state).hexdigest()
+        with self.transaction():
+            self.connection.execute(
+                "INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?, ?)", (block.number, block.hash, shape, digest, state)
+            )
+            self.connection.execute(
+                "DELETE FROM snapshots WHERE block NOT IN (SELECT block FROM snapshots ORDER BY block DESC LIMIT ?)", (_SNAPSHOTS_KEPT,)
+            )
+
+    def snapshots(self, shape: str) -> Iterator[tuple[int, bytes]]:
+        """(block, state) of sound snapshots of blocks that are still stored, newest first."""
+        query = (
+            "SELECT s.block, s.digest, s.state FROM snapshots s JOIN blocks b ON b.number = s.block AND b.hash = s.hash "
+            "WHERE s.shape = ? ORDER BY s.block DESC"
+        )
+        for block, digest, state in self.connection.execute(query, (shape,)).fetchall():
+            if hashlib.sha256(state).hexdigest() == digest:
+                yield block, state
+
+    # --- soundness ---
+
+    def _check(self) -> None:
+        [(verdict,)] = self.connection.execute("PRAGMA quick_check(1)").fetchall()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(str(verdict))
+
+    def _salvage(self, damaged: Path) -> None:
+        """Copies what can be read of the journal and of the margin calls, row by row until the damage."""
+        source = sqlite3.connect(str(damaged))
+        try:
+            for table in _SALVAGED:
+                with suppress(sqlite3.DatabaseError):
+                    known = source.execute("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone()
+                    if known is None:
+                        continue
+                    self.connection.execute(known[0])
+                    for row in source.execute(f"SELECT * FROM {table}"):  # noqa: S608 - one of our own names
+                        marks = ", ".join("?" * len(row))
+                        self.connection.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608 - same
+        finally:
+            source.close()
 
     def _meta(self, key: str) -> str | None:
         row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 
 from keeper.chain import Block, Decoder, Event, Ingestion, Store
+from keeper.errors import EventError, StoreError
 from keeper.portfolio.fold import fold
+from keeper.portfolio.memory import dump_state, load_state, shape_of_state
 from keeper.portfolio.state import State
 
 __all__ = ["Follower", "Progress"]
@@ -36,7 +39,12 @@ class Follower:
         self._decoder = decoder
         self._token_names = token_names
         self._past: OrderedDict[int, State] = OrderedDict()
-        self.state = self._rebuild()
+        self._saved = -1
+        try:
+            self.state = self._rebuild()
+        except EventError:
+            # What is stored does not add up: the chain knows better.
+            self.start_over()
 
     def advance(self) -> Progress | None:
         """One step towards the head; None where there is nothing new. Raises ChainError (try again) and EventError (the
@@ -69,9 +77,32 @@ class Follower:
         """Forgets everything read and reads again from the first block: the cure for a store that lost events."""
         self._store.roll_back(-1)
         self._past.clear()
+        self._saved = -1
         self.state = State()
 
+    def save(self) -> bool:
+        """Writes a snapshot of the state at the cursor; False where there is nothing new since the last."""
+        cursor = self._store.cursor()
+        if cursor is None or cursor.number == self._saved:
+            return False
+        self._store.save_snapshot(cursor, shape_of_state(), dump_state(self.state))
+        self._saved = cursor.number
+        return True
+
+    @property
+    def unsaved(self) -> int:
+        """Blocks since the last snapshot."""
+        cursor = self._store.cursor()
+        return 0 if cursor is None else cursor.number - self._saved
+
     def _rebuild(self) -> State:
+        """The newest usable snapshot and what came after it; all of the logs where there is none."""
+        for block, content in self._store.snapshots(shape_of_state()):
+            with suppress(StoreError):
+                state = load_state(content)
+                self._saved = block
+                return fold(state, self._decoder.decode_all(self._store.logs(block)), self._token_names)
+        self._saved = -1
         return fold(State(), self._decoder.decode_all(self._store.logs()), self._token_names)
 
     def _remember(self, number: int) -> None:

@@ -29,7 +29,8 @@ def account_of_view(view: Sequence[Any], tokens: Mapping[int, str]) -> Account:
 class Reconciler:
     """Compares the fold with Lens.accounts and RiskParameters.table, `batch` accounts at a time, round and round.
 
-    A difference counts once it was seen twice: nodes answer calls from a block that is being made before they announce it.
+    Asked as of the block that the fold stands at, so that a chain that moves on does not disturb. A difference counts once
+    it was seen twice: nodes answer calls from a block that is being made before they announce it.
     """
 
     def __init__(self, port: ChainPort, deployment: Deployment, batch: int = 200) -> None:
@@ -38,27 +39,36 @@ class Reconciler:
         self._batch = batch
         self._next = 0
         self._suspected: frozenset[str] = frozenset()
+        self.rounds = 0
 
     @property
     def suspicious(self) -> bool:
         """True where the last comparison found something that the next must confirm: make it soon."""
         return bool(self._suspected)
 
+    def pause(self, accounts: int, longest: float, within: float) -> float:
+        """Seconds until the next comparison, so that every account is seen every `within` seconds; at most `longest`."""
+        return min(longest, within * self._batch / max(1, accounts))
+
     def compare(self, state: State, block: Block) -> list[str] | None:
-        """Differences of the next batch as of `block` that the comparison before found too; None where the chain moved on
-        while it was read: no statement. Raises ChainError."""
+        """Differences of the next batch as of `block` that the comparison before found too; None where `block` is not the
+        chain's any more: no statement. Raises ChainError."""
         last = max(state.accounts)
         first, until = self._next, min(last, self._next + self._batch - 1)
+        if first > last:
+            first, until = 0, min(last, self._batch - 1)
         lens, parameters = self._deployment.contract("Lens"), self._deployment.contract("RiskParameters")
-        views = lens.decode("accounts", self._port.call(lens.address, lens.encode("accounts", first, until)))
-        words = parameters.decode("table", self._port.call(parameters.address, parameters.encode("table")))
-        if self._port.head().hash != block.hash:
+        views = lens.decode("accounts", self._port.call(lens.address, lens.encode("accounts", first, until), block=block.number))
+        words = parameters.decode("table", self._port.call(parameters.address, parameters.encode("table"), block=block.number))
+        standing = self._port.block(block.number)
+        if standing is None or standing.hash != block.hash:
             return None
         tokens = {index: name for index, name in state.tokens.items() if index != SETTLEMENT_INDEX}
         found = differences(state, [account_of_view(view, tokens) for view in views]) + table_differences(state, words)
         confirmed = [difference for difference in found if difference in self._suspected]
         if confirmed or not found:
             self._suspected = frozenset()
+            self.rounds += until == last
             self._next = 0 if until == last else until + 1
         else:
             self._suspected = frozenset(found)

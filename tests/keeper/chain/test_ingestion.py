@@ -144,6 +144,33 @@ def test_random_histories_end_equal_to_the_chain(chain: MemoryChain, store: Stor
     assert cursor.hash == chain.head().hash
 
 
+def test_a_rollback_whose_reading_fails_is_told_with_the_next_step(
+    chain: MemoryChain, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingestion = Ingestion(chain, store, [ADDRESS], first_block=1)
+    for value in range(8):
+        chain.mine([entry(value)])
+        catch_up(ingestion)
+    chain.fork(3)
+    for value in range(4):
+        chain.mine([entry(60 + value)])
+
+    def fails(*_: object) -> object:
+        raise ChainError("not now")
+
+    for name in ("logs", "logs_of_block"):
+        monkeypatch.setattr(chain, name, fails)
+    for _ in range(2):
+        with pytest.raises(ChainError, match="not now"):
+            ingestion.advance()
+    monkeypatch.undo()
+    step = ingestion.advance()
+    assert step is not None
+    assert step.rolled_back_to == 5
+    catch_up(ingestion)
+    assert stored(store) == on_chain(chain)
+
+
 def test_the_cursor_survives_a_restart(chain: MemoryChain, tmp_path: Path) -> None:
     for value in range(4):
         chain.mine([entry(value)])
