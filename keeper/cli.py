@@ -20,6 +20,7 @@ from keeper.errors import KeeperError
 from keeper.logs import configure_logs, get_logger
 from keeper.margin_command import margin_command
 from keeper.overview import account_lines, look, status_of
+from keeper.service import surroundings
 
 __all__ = ["app"]
 
@@ -57,10 +58,12 @@ def run(
         signal.signal(number, lambda *_: stop.set())
     try:
         config = _config(deployment, rpc, database, account)
+        configure_logs(log_level, config.secrets())
         found, port, signer = require_healthy(config)
         with Engine(config, port, found, signer) as engine:
             engine.start()
-            engine.run(stop)
+            with surroundings(config, engine, found):
+                engine.run(stop)
     except KeeperError as error:
         log.critical("cannot_run", error=type(error).__name__, reason=str(error))
         raise typer.Exit(1) from None

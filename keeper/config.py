@@ -7,18 +7,23 @@ the working directory, if there is one), defaults. Secrets are `SecretStr`: they
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from keeper.errors import ConfigError
+from keeper.observation import AlertSettings, ApiSettings
 
 __all__ = ["Config", "load_config"]
 
 _PREFIX = "KEEPER_"
 _FILE_VARIABLE = "KEEPER_CONFIG"
+_KEY_LENGTH = 16
+"""Letters from which on a part of an address may be a key."""
 
 _Seconds = Annotated[float, Field(gt=0.0)]
 
@@ -26,7 +31,7 @@ _Seconds = Annotated[float, Field(gt=0.0)]
 class Config(BaseSettings):
     """Everything the keeper is told. Build it with `load_config`, which reports what is wrong in a sentence."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid", env_nested_delimiter="__")
 
     rpc_url: str = Field("http://127.0.0.1:8545", description="HTTP endpoint of a node")
     rpc_others: str = Field("", description="further endpoints, comma-separated: watched, and used when the first is not fit")
@@ -67,6 +72,9 @@ class Config(BaseSettings):
     reconcile_within: _Seconds = Field(600.0, description="seconds within which every account is compared once")
     snapshot_every: int = Field(2_000, ge=1, description="blocks between snapshots of the state: what a restart need not fold again")
 
+    api: ApiSettings = Field(ApiSettings(), description="REST, streams, metrics and dashboard")
+    alerts: AlertSettings = Field(AlertSettings(), description="who is told of trouble")
+
     @model_validator(mode="after")
     def _consistent(self) -> Config:
         if self.margin_call_cleared < self.margin_call_health:
@@ -92,6 +100,13 @@ class Config(BaseSettings):
         """Every endpoint, the preferred one first."""
         return (self.rpc_url, *(url.strip() for url in self.rpc_others.split(",") if url.strip()))
 
+    def secrets(self) -> frozenset[str]:
+        """Every text of these settings that must not be shown: secret values, and what nodes' addresses hold beyond the host
+        (providers put the key into the path)."""
+        addresses = (*self.rpc_urls, self.ws_url, self.maker_url, self.updates_url)
+        hidden = (part for url in addresses if url is not None for part in _beyond_host(url))
+        return frozenset(_secret_values(self)) | frozenset(hidden)
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -115,7 +130,7 @@ def load_config(**overrides: Any) -> Config:
     if named is not None and not Path(named).is_file():
         raise ConfigError(f"{_FILE_VARIABLE} names {named}, which does not exist")
     known = {f"{_PREFIX}{name}".upper() for name in Config.model_fields} | {_FILE_VARIABLE}
-    unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
+    unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name.split("__")[0] not in known)
     if unknown:
         raise ConfigError(f"unknown settings in the environment: {', '.join(unknown)}")
     try:
@@ -127,3 +142,21 @@ def load_config(**overrides: Any) -> Config:
         raise ConfigError("; ".join(wrong)) from None
     except ValueError as error:
         raise ConfigError(f"the configuration file is expected to be TOML: {error}") from error
+
+
+def _secret_values(settings: BaseModel) -> Iterator[str]:
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, SecretStr):
+                yield each.get_secret_value()
+            elif isinstance(each, BaseModel):
+                yield from _secret_values(each)
+
+
+def _beyond_host(url: str) -> Iterator[str]:
+    parts = urlsplit(url)
+    if parts.password:
+        yield parts.password
+    # Short path segments are words like "rpc", which logs may hold.
+    yield from (part for part in (*parts.path.split("/"), *parts.query.split("=")) if len(part) >= _KEY_LENGTH)

@@ -20,12 +20,16 @@
             DishonestError    the node contradicts itself or the others: it lags, forgets logs, makes up a head
             RevertError       a contract refused a call; carries its decoded error
         ExecutionError      a transaction or order that could not be made, sent or included
+        ApiError            another keeper's API refused a request or gave no usable answer
+        AlertError          a receiver of alerts did not take a message
 
 All but `KeeperError` itself that report bad values are `ValueError`s too. Messages say what was expected and what came.
 """
 
 __all__ = [
     "AccountError",
+    "AlertError",
+    "ApiError",
     "BookError",
     "ChainError",
     "ConfigError",
@@ -134,3 +138,22 @@ class RevertError(ChainError):
 
 class ExecutionError(KeeperError):
     """A transaction or an order could not be made, sent or included."""
+
+
+class ApiError(KeeperError):
+    """An API of a keeper refused a request or gave no usable answer. status: of HTTP, None where none came; retry_after:
+    seconds, where it said so."""
+
+    def __init__(self, status: int | None, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason if status is None else f"{status}: {reason}")
+        self.status = status
+        self.retry_after = retry_after
+
+
+class AlertError(KeeperError):
+    """A receiver of alerts did not take a message; the message never holds its address or token. retry_after: seconds, where
+    it said so."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after

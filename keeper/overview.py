@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from keeper.bus import Band
 from keeper.chain import Deployment, Store
 from keeper.config import Config
 from keeper.doctor import connect
@@ -19,7 +20,7 @@ from keeper.monitoring import Assessment, Assessor, Finding, MarginCallStore, Ti
 from keeper.portfolio import HOUSE, Progress
 from keeper.snapshot import Snapshot
 
-__all__ = ["AccountLine", "Suggestion", "account_lines", "look", "status_of", "suggestions"]
+__all__ = ["AccountLine", "Suggestion", "account_lines", "band_counts", "look", "status_of", "suggestions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,20 @@ def account_lines(assessment: Assessment) -> list[AccountLine]:
             )
         )
     return lines
+
+
+def band_counts(snapshot: Snapshot) -> dict[Band, int]:
+    """How many accounts stand in each band, the house left out; an account with a finding and a call counts as the finding."""
+    counts = dict.fromkeys(Band, 0)
+    if snapshot.assessment is None:
+        return counts
+    named = dict.fromkeys(snapshot.margin_calls, Band.CALLED)
+    named |= {finding.account: Band(finding.tier.name.lower()) for finding in snapshot.findings}
+    for band in named.values():
+        counts[band] += 1
+    accounts = len(snapshot.assessment.state.accounts) - 1 - len(snapshot.assessment.unpriced)
+    counts[Band.SAFE] = max(0, accounts - len(named))
+    return counts
 
 
 def status_of(config: Config) -> dict[str, Any]:
