@@ -26,7 +26,9 @@ with bound_contextvars(correlation="7-2"):
     log.info("sent", reason="refused by {HOOK}/x", fine=7, none=None, object=RuntimeError({KEY!r}))
 log.debug("too quiet")
 logging.getLogger("uvicorn.error").error("%s failed", {KEY!r})
-threading.Thread(target=lambda: 1 / int(bool({KEY!r}) - 1), name="worker").start()
+worker = threading.Thread(target=lambda: 1 / int(bool({KEY!r}) - 1), name="worker")
+worker.start()
+worker.join()
 raise RuntimeError({KEY!r})
 """
 
