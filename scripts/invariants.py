@@ -1,10 +1,12 @@
-"""The long invariant campaign: forge calls everything in any order, the books are checked after every call, one JSON line sums up.
+"""The long invariant campaign: everybody calls everything in any order, the books are checked after every burst of calls.
 
-    python -m scripts.invariants [--runs 1000] [--depth 128] [--seed 0x64707265]
+    python -m scripts.invariants [--runs 1000] [--depth 64] [--jobs 2] [--seed 0x64707265]
 
-The line: calls (not reverted), reverted, liquidations among the calls, violations (invariants broken), max_drift_units (largest drift of
-INV-LEDGER that a run ended with, 1e-18 USD), per_handler_min_share (the rarest handler's share of the calls that did not revert).
-Exit code 1 on a violation, or where a handler's share is so small that the campaign proves little about it.
+A job is a forge of its own with its own seed; a run is `depth` bursts of 16 calls from a fresh system. The last line: calls (not
+reverted), reverted, liquidations among the calls, violations (invariants broken), max_drift_units (largest drift of INV-LEDGER that a
+run ended with, 1e-18 USD), per_handler_min_share (the rarest handler's share of the calls that did not revert). What each handler did
+goes to out/invariants/handlers.json. Exit code 1 on a violation, or where a handler's share is so small that the campaign proves
+little about it.
 """
 
 from __future__ import annotations
@@ -14,57 +16,72 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-RUNS = ROOT / "out" / "invariants" / "runs.jsonl"  # one line per run, written by the campaign itself
+REPORTS = ROOT / "out" / "invariants"  # a file per job, a line per run, written by the campaign itself
 LIQUIDATION = "liquidate"
 LEAST_SHARE = 0.01
+NOT_HANDLERS = ("drift", "drifting")
+
+Run = Mapping[str, Any]
 
 __all__ = ["summarise"]
 
 
-def summarise(results: Mapping[str, Any], runs: Iterable[Mapping[str, int]]) -> dict[str, int | float]:
-    """Figures of forge's JSON `results` (suite -> test_results) and of the runs' own lines."""
-    tests = {name: test for suite in results.values() for name, test in suite["test_results"].items()}
-    campaigns = {name: test for name, test in tests.items() if "Invariant" in test["kind"]}
-    done: dict[str, int] = {}
-    reverted = 0
-    for test in campaigns.values():
-        for handler, count in test["kind"]["Invariant"]["metrics"].items():
-            done[handler] = done.get(handler, 0) + count["calls"] - count["reverts"]
-            reverted += count["reverts"]
-    calls = sum(done.values())
+def handlers(runs: Iterable[Run]) -> dict[str, tuple[int, int]]:
+    """Handler -> calls that did something, calls refused, over all runs."""
+    done: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    for run in runs:
+        for name, counts in run.items():
+            if name not in NOT_HANDLERS:
+                done[name] += counts[0]
+                refused[name] += counts[1]
+    return {name: (done[name], refused[name]) for name in done}
+
+
+def summarise(results: Iterable[Mapping[str, Any]], runs: Sequence[Run]) -> dict[str, int | float]:
+    """Figures of forge's JSON of each job (suite -> test_results) and of the runs' own lines."""
+    tests = [test for job in results for suite in job.values() for test in suite["test_results"].values()]
+    played = handlers(runs)
+    calls = sum(done for done, _ in played.values())
     return {
         "calls": calls,
-        "reverted": reverted,
-        "liquidations": sum(count for handler, count in done.items() if handler.endswith(f".{LIQUIDATION}")),
-        "violations": sum(test["status"] != "Success" for test in tests.values()),
+        "reverted": sum(refused for _, refused in played.values()),
+        "liquidations": played.get(LIQUIDATION, (0, 0))[0],
+        "violations": sum(test["status"] != "Success" for test in tests),
         "max_drift_units": max((run["drift"] for run in runs), default=0),
-        "per_handler_min_share": round(min(done.values()) / calls, 4) if calls else 0.0,
+        "per_handler_min_share": round(min(done for done, _ in played.values()) / calls, 4) if calls else 0.0,
     }
 
 
-def run_forge(runs: int, depth: int, seed: str) -> dict[str, Any]:
-    """Forge's JSON of the books' campaign and its controls. Exits with forge's own words where it gives no JSON."""
-    RUNS.unlink(missing_ok=True)
-    settings = {"INVARIANT_RUNS": runs, "INVARIANT_DEPTH": depth, "INVARIANT_SHOW_METRICS": "true", "FUZZ_SEED": seed}
-    forge = ROOT / "node_modules" / ".bin" / "forge"
-    finished = subprocess.run(
-        [str(forge), "test", "--json", "--match-path", "tests/forge/invariants/*"],
+def start_forge(report: Path, runs: int, depth: int, seed: int) -> subprocess.Popen[str]:
+    report.unlink(missing_ok=True)
+    settings = {"INVARIANT_RUNS": runs, "INVARIANT_DEPTH": depth, "FUZZ_SEED": hex(seed)}
+    return subprocess.Popen(
+        [str(ROOT / "node_modules" / ".bin" / "forge"), "test", "--json", "--match-path", "tests/forge/invariants/*"],
         cwd=ROOT,
-        env=os.environ | {f"FOUNDRY_{name}": str(value) for name, value in settings.items()},
-        capture_output=True,
+        env=os.environ
+        | {f"FOUNDRY_{name}": str(value) for name, value in settings.items()}
+        | {"CAMPAIGN_REPORT": str(report.relative_to(ROOT))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,  # a broken invariant is an answer
     )
-    line = next((line for line in finished.stdout.splitlines() if line.startswith("{")), None)
+
+
+def results_of(forge: subprocess.Popen[str]) -> dict[str, Any]:
+    """Its JSON; exits with forge's own words where it gives none. A broken invariant is an answer."""
+    output, errors = forge.communicate()
+    line = next((line for line in output.splitlines() if line.startswith("{")), None)
     if line is None:
-        sys.exit(f"forge gave no result (exit code {finished.returncode}):\n{finished.stdout[-4000:]}{finished.stderr[-4000:]}")
-    results: dict[str, Any] = json.loads(line)
-    return results
+        sys.exit(f"forge gave no result (exit code {forge.returncode}):\n{output[-4000:]}{errors[-4000:]}")
+    found: dict[str, Any] = json.loads(line)
+    return found
 
 
 def explain(results: Mapping[str, Any]) -> None:
@@ -78,14 +95,21 @@ def explain(results: Mapping[str, Any]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Runs the long invariant campaign.")
-    parser.add_argument("--runs", type=int, default=1_000)
-    parser.add_argument("--depth", type=int, default=128)
-    parser.add_argument("--seed", default="0x64707265")
+    parser.add_argument("--runs", type=int, default=1_000, help="of each job")
+    parser.add_argument("--depth", type=int, default=64)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--seed", type=lambda text: int(text, 0), default=0x64707265)
     options = parser.parse_args()
-    results = run_forge(options.runs, options.depth, options.seed)
-    explain(results)
-    lines = RUNS.read_text().splitlines() if RUNS.is_file() else []
-    summary = summarise(results, map(json.loads, lines))
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    subprocess.run([str(ROOT / "node_modules" / ".bin" / "forge"), "build"], cwd=ROOT, check=True, capture_output=True)
+    reports = [REPORTS / f"runs-{job}.jsonl" for job in range(options.jobs)]
+    forges = [start_forge(report, options.runs, options.depth, options.seed + job) for job, report in enumerate(reports)]
+    results = [results_of(forge) for forge in forges]
+    for job in results:
+        explain(job)
+    runs = [json.loads(line) for report in reports if report.is_file() for line in report.read_text().splitlines()]
+    (REPORTS / "handlers.json").write_text(json.dumps(handlers(runs), indent=1))
+    summary = summarise(results, runs)
     if summary["per_handler_min_share"] < LEAST_SHARE:
         print(f"the rarest handler is below {LEAST_SHARE:.0%} of the calls: its code is hardly tested", file=sys.stderr)
     print(json.dumps(summary))

@@ -2,7 +2,6 @@
 pragma solidity 0.8.30;
 
 import {ILedger} from "../../../contracts/interfaces/ILedger.sol";
-import {LibString} from "solady/utils/LibString.sol";
 import {Handlers} from "./Handlers.sol";
 import {LeakyLedgerMock} from "./LeakyLedgerMock.sol";
 import {CHEATS} from "./World.sol";
@@ -69,19 +68,6 @@ contract Books is Handlers {
     function leak(LeakyLedgerMock.Leak kind) external {
         address code = address(new LeakyLedgerMock(_deploy("Ledger", ""), kind));
         CHEATS.etch(address(ledger), code.code);
-    }
-
-    /// @notice What a run did, as one line of JSON.
-    function summary() external view returns (string memory) {
-        return string.concat(
-            '{"drift": ',
-            LibString.toString(drift()),
-            ', "drifting": ',
-            LibString.toString(drifting),
-            ', "liquidations": ',
-            LibString.toString(liquidations),
-            "}"
-        );
     }
 
     function _requireHeld(uint8 index, uint256 held) private view {

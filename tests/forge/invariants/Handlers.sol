@@ -5,18 +5,18 @@ import {IClearing} from "../../../contracts/interfaces/IClearing.sol";
 import {ILedger} from "../../../contracts/interfaces/ILedger.sol";
 import {ILiquidator} from "../../../contracts/interfaces/ILiquidator.sol";
 import {Requirement, Witness} from "../../../contracts/interfaces/IMarginEngine.sol";
+import {GroupReport, UnderlyingReport} from "../../../contracts/interfaces/IMarginReport.sol";
 import {InstrumentId} from "../../../contracts/types/InstrumentId.sol";
 import {MarginMode} from "../../../contracts/types/Book.sol";
 import {CHEATS, World} from "./World.sol";
 
 /// @title What anybody may do, in any order
-/// @notice One function per entry point; whatever the system refuses reverts and is counted by forge. `drifting` counts the
-/// operations that may round: positions that changed hands.
+/// @notice One function per entry point, its choices by whole words (`Campaign` draws them); whatever the system refuses reverts.
+/// `drifting` counts the operations that may round: positions that changed hands.
 contract Handlers is World {
-    uint256 private constant SCENARIOS = 35;
     int256 private constant DEBT = -100e18; // DEBT_CAP: below it collateral is converted
 
-    /// @dev Counted by forge as reverted: only calls that did something count.
+    /// @dev Counted as refused: only calls that did something count.
     error NothingToDo();
 
     uint256 public drifting;
@@ -38,13 +38,14 @@ contract Handlers is World {
 
     // --- traders ---
 
-    function deposit(uint64 who, bool collateral, uint256 quantity) external {
+    function deposit(uint256 who, uint256 what, uint256 quantity) external {
         uint64 account = _trader(who);
-        if (collateral) pay(account, WETH, 1 + quantity % 2e18);
-        else pay(account, USDC, (1 + quantity % 5_000e6) * 1e12);
+        if (what % 4 == 0 && account > 3) pay(account, WETH, 1 + quantity % 2e18);
+        else pay(account, USDC, (1 + quantity % 10_000e6) * 1e12);
     }
 
-    function withdraw(uint64 who, bool collateral, uint256 quantity) external {
+    function withdraw(uint256 who, uint256 what, uint256 quantity) external {
+        bool collateral = what % 2 == 0;
         uint64 account = _trader(who);
         _refresh(quantity);
         address owner = ledger.account(account).owner;
@@ -54,26 +55,38 @@ contract Handlers is World {
         clearing.withdraw(account, collateral ? WETH : USDC, wanted, owner);
     }
 
-    function trade(uint64 buyer, uint64 seller, uint256 what, uint256 size, uint256 offset) external {
-        (buyer, seller) = (_trader(buyer), _trader(seller));
+    function trade(uint256 one, uint256 other, uint256 what, uint256 size, uint256 offset) external {
+        (uint64 buyer, uint64 seller) = (_trader(one), _trader(other));
         if (buyer == seller) seller = buyer % TRADERS + 1;
         _refresh(offset);
         _trade(buyer, seller, instruments[what % instruments.length], size, offset);
     }
 
     /// @dev Buys or sells what the account holds, so that positions close and flip as often as they open.
-    function unwind(uint64 who, uint64 other, uint256 which, uint256 share) external {
-        uint64 account = _trader(who);
+    function unwind(uint256 who, uint256 with, uint256 which, uint256 share) external {
+        (uint64 account, uint64 other) = (_trader(who), _trader(with));
         ILedger.PositionView[] memory held = ledger.positions(account);
         if (held.length == 0) revert NothingToDo();
         ILedger.PositionView memory p = held[which % held.length];
-        other = _trader(other);
         if (other == account) other = account % TRADERS + 1;
         _refresh(share);
         uint256 size = uint256(p.size < 0 ? -p.size : p.size) * (1 + share % 150) / 100; // up to half more than held
         uint256 price = _mark(p.instrument);
         if (p.size > 0) _settle(other, account, p.instrument, size + 1, price);
         else _settle(account, other, p.instrument, size + 1, price);
+    }
+
+    function cancel(uint256 who, uint256 what, uint256 size) external {
+        uint64 account = _trader(who);
+        IClearing.Order memory order = _order(account, instruments[what % instruments.length], int128(int256(1 + size % 1e24)), WAD);
+        CHEATS.prank(ledger.account(account).owner);
+        clearing.cancel(order);
+    }
+
+    function setOperator(uint256 who, uint256 whom, uint256 scopes) external {
+        uint64 account = _trader(who);
+        CHEATS.prank(ledger.account(account).owner);
+        clearing.setOperator(account, CHEATS.addr(keyOf(_trader(whom))), uint8(scopes % 4));
     }
 
     // --- everybody ---
@@ -83,8 +96,8 @@ contract Handlers is World {
     }
 
     /// @dev Tokens sent to the vault past the ledger belong to nobody.
-    function donate(bool collateral, uint256 amount) external {
-        if (collateral) weth.mint(address(vault), amount % 1e21);
+    function donate(uint256 what, uint256 amount) external {
+        if (what % 2 == 0) weth.mint(address(vault), amount % 1e21);
         else usdc.mint(address(vault), amount % 1e12);
     }
 
@@ -102,38 +115,50 @@ contract Handlers is World {
     // --- the waterfall ---
 
     /// @dev Moves the market until one of three accounts is liquidatable, then takes what brings it to just below the target.
-    function liquidate(uint256 seed, bool up) external {
+    function liquidate(uint256 who, uint256 direction, uint256 move) external {
         for (uint256 step; step < 4; ++step) {
             _refresh(1);
-            for (uint64 i; i < 3; ++i) {
-                if (_liquidate(_trader(uint64(seed % TRADERS) + i))) return;
+            for (uint256 i; i < 3; ++i) {
+                if (_liquidate(_trader(who % TRADERS + i))) return;
             }
-            _shift(up, 0.02e18 + (seed >> 64) % 0.1e18);
+            _shift(direction % 2 == 0, 0.02e18 + move % 0.1e18);
+        }
+        revert NothingToDo();
+    }
+
+    /// @dev The first account from `who` on whose health a witness proves to be below 1.
+    function flag(uint256 who) external {
+        _refresh(1);
+        for (uint256 i; i < TRADERS; ++i) {
+            uint64 account = _trader(who % TRADERS + i);
+            if (engine.health(engine.requirement(account)) >= 1e18) continue;
+            liquidator.flag(account, _witness(account));
+            return;
         }
         revert NothingToDo();
     }
 
     /// @dev Moves the market until an account without collateral is bankrupt, closes it at mark and has the fund pay.
-    function coverDeficit(uint64 who, bool up) external {
+    function coverDeficit(uint256 who, uint256 direction) external {
         for (uint256 step; step < 3; ++step) {
             _refresh(1);
-            for (uint64 i; i < TRADERS; ++i) {
-                uint64 account = _trader(uint64(who % TRADERS) + i);
+            for (uint256 i; i < TRADERS; ++i) {
+                uint64 account = _trader(who % TRADERS + i);
                 if (ledger.collateral(account, WETH) != 0 || engine.requirement(account).equity >= 0) continue;
                 _close(account);
                 liquidator.coverDeficit(account);
                 return;
             }
-            _shift(up, 0.12e18);
+            _shift(direction % 2 == 0, 0.12e18);
         }
         revert NothingToDo();
     }
 
     /// @dev The first account from `who` on that owes and has collateral: a part of the debt is bought out.
-    function convertCollateral(uint64 who, uint256 share) external {
+    function convertCollateral(uint256 who, uint256 share) external {
         _refresh(1);
-        for (uint64 i; i < TRADERS; ++i) {
-            uint64 account = _trader(uint64(who % TRADERS) + i);
+        for (uint256 i; i < TRADERS; ++i) {
+            uint64 account = _trader(who % TRADERS + i);
             int256 cash = ledger.cash(account);
             uint256 held = ledger.collateral(account, WETH);
             if (cash >= DEBT || held == 0) continue;
@@ -148,8 +173,8 @@ contract Handlers is World {
 
     // --- parts ---
 
-    function _trader(uint64 seed) internal pure returns (uint64) {
-        return seed % TRADERS + 1;
+    function _trader(uint256 seed) internal pure returns (uint64) {
+        return uint64(seed % TRADERS) + 1;
     }
 
     /// @dev One call in eight works on prices as old as they are.
@@ -241,7 +266,7 @@ contract Handlers is World {
         ILiquidator.Liquidation memory request;
         request.account = account;
         request.to = LIQUIDATOR_ACCOUNT;
-        request.witness = _witness(account, held);
+        request.witness = _witness(account);
         request.legs = _legs(held, r, health);
         CHEATS.prank(CHEATS.addr(keyOf(LIQUIDATOR_ACCOUNT)));
         liquidator.liquidate(request);
@@ -266,26 +291,15 @@ contract Handlers is World {
         }
     }
 
-    /// @dev The worst of the witnesses that name one scenario throughout.
-    function _witness(uint64 account, ILedger.PositionView[] memory held) internal view returns (Witness memory worst) {
+    /// @dev The worst scenarios by the margin report: the witness that proves the whole requirement.
+    function _witness(uint64 account) internal view returns (Witness memory worst) {
         if (ledger.account(account).mode != MarginMode.PORTFOLIO) return worst;
-        uint256 mask = ledger.collateral(account, WETH) == 0 ? 0 : 1;
-        for (uint256 i; i < held.length; ++i) {
-            mask |= 1 << InstrumentId.wrap(held[i].instrument).underlying();
+        (UnderlyingReport[] memory underlyings, GroupReport[] memory groups) = report.breakdown(account);
+        for (uint256 i; i < underlyings.length; ++i) {
+            worst.underlyings = bytes.concat(worst.underlyings, bytes1(uint8(underlyings[i].worstScenario)));
         }
-        uint256 highest;
-        for (uint256 s; s < SCENARIOS; ++s) {
-            Witness memory w = Witness({underlyings: mask == 3 ? _twice(s) : _once(s), groups: _once(s)});
-            uint256 maintenance = engine.witnessed(account, w).maintenance;
-            if (s == 0 || maintenance > highest) (worst, highest) = (w, maintenance);
+        for (uint256 i; i < groups.length; ++i) {
+            worst.groups = bytes.concat(worst.groups, bytes1(uint8(groups[i].worstScenario)));
         }
-    }
-
-    function _once(uint256 s) private pure returns (bytes memory) {
-        return abi.encodePacked(uint8(s));
-    }
-
-    function _twice(uint256 s) private pure returns (bytes memory) {
-        return abi.encodePacked(uint8(s), uint8(s));
     }
 }

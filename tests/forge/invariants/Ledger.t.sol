@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Books} from "./Books.sol";
-import {Handlers} from "./Handlers.sol";
+import {Campaign} from "./Campaign.sol";
 import {LeakyLedgerMock} from "./LeakyLedgerMock.sol";
 import {CHEATS} from "./World.sol";
 
@@ -10,51 +10,38 @@ import {CHEATS} from "./World.sol";
 contract LedgerInvariants {
     /// @dev One line per run for scripts/invariants.py.
     string private constant REPORTS = "out/invariants";
-    string private constant REPORT = "out/invariants/runs.jsonl";
 
     struct FuzzSelector {
         address addr;
         bytes4[] selectors;
     }
 
-    Books private books;
+    Campaign private campaign;
 
     function setUp() public {
         CHEATS.createDir(REPORTS, true);
-        books = new Books();
-        books.lever();
+        campaign = new Campaign();
+        campaign.lever();
     }
 
     function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory selectors = new bytes4[](11);
-        selectors[0] = Handlers.deposit.selector;
-        selectors[1] = Handlers.withdraw.selector;
-        selectors[2] = Handlers.trade.selector;
-        selectors[3] = Handlers.unwind.selector;
-        selectors[4] = Handlers.collectFees.selector;
-        selectors[5] = Handlers.donate.selector;
-        selectors[6] = Handlers.moveMarket.selector;
-        selectors[7] = Handlers.jumpTime.selector;
-        selectors[8] = Handlers.liquidate.selector;
-        selectors[9] = Handlers.coverDeficit.selector;
-        selectors[10] = Handlers.convertCollateral.selector;
+        bytes4[] memory selectors = new bytes4[](1);
+        selectors[0] = Campaign.play.selector;
         targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector(address(books), selectors);
+        targets[0] = FuzzSelector(address(campaign), selectors);
     }
 
     function targetContracts() external view returns (address[] memory targets) {
         targets = new address[](1);
-        targets[0] = address(books);
+        targets[0] = address(campaign);
     }
 
     function invariant_books_balance() public view {
-        books.requireLedger();
-        books.requireZeroSum();
-        books.requireCollateral();
+        campaign.requireAll();
     }
 
     function afterInvariant() public {
-        CHEATS.writeLine(REPORT, books.summary());
+        CHEATS.writeLine(CHEATS.envOr("CAMPAIGN_REPORT", string("out/invariants/runs.jsonl")), campaign.summary());
     }
 }
 
@@ -109,6 +96,6 @@ contract LedgerInvariantsControl {
         for (uint256 i; i < 8; ++i) {
             books.trade(0, 1, i, 1_000e18 + 7 * i, 8 * i + 1); // accounts 1 and 2: CROSS and PORTFOLIO
         }
-        books.deposit(3, true, 5e18);
+        books.deposit(3, 0, 5e18);
     }
 }
