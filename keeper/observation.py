@@ -140,9 +140,11 @@ class WatchSettings(_Table):
 
 
 class AlertSettings(_Table):
-    """sinks: who is told; watch: thresholds; margin_calls: also tell of every margin call (severity info)."""
+    """sinks: who is told; source: how the keeper names itself ("" for account and chain); watch: thresholds; margin_calls: also tell
+    of every margin call (severity info)."""
 
     sinks: tuple[SinkSettings, ...] = ()
+    source: str = ""
     watch: WatchSettings = WatchSettings()
     margin_calls: bool = True
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from keeper.alerts import alerting
+from keeper.api.metrics import Extra
 from keeper.api.server import served
 from keeper.chain import Deployment
 from keeper.config import Config
@@ -20,10 +22,15 @@ log = get_logger("service")
 @contextmanager
 def surroundings(config: Config, engine: Engine, deployment: Deployment) -> Iterator[None]:
     """While the block runs. What cannot be started is logged and left out: liquidations do not wait for a port."""
+    name = config.alerts.source or f"keeper of account {config.account} on chain {deployment.chain_id}"
     with ExitStack() as stack:
+        extra: tuple[Extra, ...] = ()
+        if config.alerts.sinks:
+            memory = config.database.with_suffix(".alerts.json")
+            extra = (stack.enter_context(alerting(config.alerts, engine, name, memory)).figures,)
         if config.api.enabled:
             try:
-                stack.enter_context(served(engine, deployment, config.api))
+                stack.enter_context(served(engine, deployment, config.api, extra))
             except ConfigError as error:
                 log.error("api_not_served", reason=str(error))  # noqa: TRY400 - the message says it
         yield
