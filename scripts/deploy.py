@@ -81,7 +81,7 @@ def _constructors() -> dict[str, Callable[[Callable[[str], str], str], tuple[Any
         "CollateralVault": lambda at, deployer: (at("USDC"), deployer),
         "Ledger": lambda _, __: (),
         "MarginEngine": lambda at, _: (at("Ledger"), at("PriceDoor"), at("RiskParameters")),
-        "InsuranceFund": lambda at, deployer: (at("USDC"), deployer),
+        "InsuranceFund": lambda at, deployer: (at("USDC"), at("RiskParameters"), deployer),
         "Clearing": lambda at, _: (
             at("Ledger"),
             at("CollateralVault"),

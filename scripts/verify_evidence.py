@@ -55,7 +55,7 @@ EVENTS = (
     "MarketUpdated(uint8,uint32,uint96,uint96,uint16)",
     "ExpiryUpdated(uint8,uint32,uint256,uint256,uint256)",
     "Liquidated(uint64,uint64,uint8,int256,int256,uint256,uint256,uint256,uint256,uint256)",
-    "Drawn(address,uint64,uint256,uint256)",
+    "Drawn(address,uint64,uint8,uint256,uint256)",
 )
 TOPICS = {"0x" + keccak(text=signature).hex(): signature.partition("(")[0] for signature in EVENTS}
 RISKS_OF = "0x" + keccak(text="risksOf(uint64[])")[:4].hex()

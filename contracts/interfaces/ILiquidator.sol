@@ -102,8 +102,8 @@ interface ILiquidator {
     error TooMuch(uint64 account, int256 healthAfter, uint256 requirementBefore, uint256 requirementAfter);
     error PaymentTooLow(uint256 payment, uint256 minPayment);
     error LiquidatorUnderMargined(uint64 account, int256 marginEquity, uint256 required);
-    /// @notice The insurance fund may not pay the legs' share of the deficit.
-    error DeficitExceedsFund(uint64 account, uint256 share, uint256 available);
+    /// @notice The insurance fund may not pay the legs' share of the deficit (what of it `underlying` caused).
+    error DeficitExceedsFund(uint64 account, uint8 underlying, uint256 share, uint256 available);
     /// @notice Cash is not below minus the cap (of any size where no position is left).
     error NoDebt(uint64 account, int256 cash, uint256 cap);
     error UnknownCollateral(uint8 index);

@@ -6,7 +6,7 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {SSTORE2} from "solady/utils/SSTORE2.sol";
 
 import {ICollateralVault, SETTLEMENT} from "../interfaces/ICollateralVault.sol";
-import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
+import {IInsuranceFund, NO_UNDERLYING} from "../interfaces/IInsuranceFund.sol";
 import {HOUSE, ILedger, SCOPE_TRADE} from "../interfaces/ILedger.sol";
 import {ILiquidationCallback, ILiquidator} from "../interfaces/ILiquidator.sol";
 import {IMarginEngine, Requirement, Witness} from "../interfaces/IMarginEngine.sol";
@@ -155,11 +155,10 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
             revert NoDeficit(account, cash, a.positionCount, a.collateralMask);
         }
         uint256 deficit = uint256(-cash);
-        uint256 available = FUND.available(address(this));
-        uint256 drawn = FixedPointMathLib.min(_tokensUp(deficit), available);
-        if (drawn == 0) revert DeficitExceedsFund(account, deficit, available);
+        uint256 drawn = FixedPointMathLib.min(_tokensUp(deficit), FUND.available(address(this), NO_UNDERLYING));
+        if (drawn == 0) revert DeficitExceedsFund(account, NO_UNDERLYING, deficit, 0);
         paid = FixedPointMathLib.min(drawn, deficit);
-        _draw(account, drawn);
+        _draw(account, NO_UNDERLYING, drawn);
         LEDGER.changeCash(account, int256(paid), ILedger.CashReason.FUND);
         _toHouse(drawn - paid);
         emit DeficitCovered(account, paid, cash + int256(paid));
@@ -247,20 +246,34 @@ contract Liquidator is ILiquidator, ReentrancyGuardTransient {
         uint256 notional = FixedPointMathLib.zeroFloorSub(grossNotional, afterwards.grossNotional);
         out.payment = ProvenRelease.bankruptRewardDown(notional, out.release, p);
 
-        out.fundPaid = _tokensUp(toAccount + out.payment);
-        uint256 available = FUND.available(address(this));
-        if (out.fundPaid > available) revert DeficitExceedsFund(request.account, out.fundPaid, available);
-        if (out.fundPaid == 0) return;
-        _draw(request.account, out.fundPaid);
+        out.fundPaid = _drawForLegs(request, toAccount + out.payment);
         if (toAccount != 0) LEDGER.changeCash(request.account, int256(toAccount), ILedger.CashReason.FUND);
         if (out.payment != 0) LEDGER.changeCash(request.to, int256(out.payment), ILedger.CashReason.LIQUIDATION);
         _toHouse(out.fundPaid - toAccount - out.payment);
         _addCash(afterwards, int256(toAccount));
     }
 
+    /// @dev `wanted`, for each underlying of the legs its part (StressShare), in whole tokens. @return drawn At least `wanted`.
+    function _drawForLegs(Liquidation calldata request, uint256 wanted) private returns (uint256 drawn) {
+        if (wanted == 0) return 0;
+        (uint8[] memory underlyings, uint256[] memory weights, uint256 total) =
+            StressShare.weights(ENGINE, LEDGER, request.account, request.legs);
+        uint256 left = wanted;
+        for (uint256 i; left != 0; ++i) {
+            bool last = i + 1 == underlyings.length;
+            uint256 amount = _tokensUp(last ? left : FixedPointMathLib.min(left, FixedPointMathLib.fullMulDiv(wanted, weights[i], total)));
+            if (amount == 0) continue;
+            uint256 available = FUND.available(address(this), underlyings[i]);
+            if (amount > available) revert DeficitExceedsFund(request.account, underlyings[i], amount, available);
+            _draw(request.account, underlyings[i], amount);
+            drawn += amount;
+            left = FixedPointMathLib.zeroFloorSub(left, amount);
+        }
+    }
+
     /// @dev Fund to vault; the caller credits `amount` to accounts.
-    function _draw(uint64 account, uint256 amount) private {
-        FUND.draw(account, amount, address(VAULT));
+    function _draw(uint64 account, uint8 underlying, uint256 amount) private {
+        FUND.draw(account, underlying, amount, address(VAULT));
         VAULT.recordReceived(SETTLEMENT, amount);
     }
 

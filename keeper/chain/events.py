@@ -29,9 +29,14 @@ __all__ = [
     "CollateralConverted",
     "CollateralSet",
     "Decoder",
+    "DeficitCleared",
+    "DeficitReported",
     "Deposited",
     "Drawn",
     "Event",
+    "ExitPaid",
+    "ExitRequested",
+    "ExitsSettled",
     "ExpiryListed",
     "ExpiryUpdated",
     "Flagged",
@@ -311,8 +316,50 @@ class Drawn(Event):
     contract: ClassVar[str] = "InsuranceFund"
     member: str
     account: int
+    underlying: int
     amount: int
     balance: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeficitReported(Event):
+    contract: ClassVar[str] = "InsuranceFund"
+    member: str
+    account: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeficitCleared(Event):
+    contract: ClassVar[str] = "InsuranceFund"
+    member: str
+    account: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitRequested(Event):
+    contract: ClassVar[str] = "InsuranceFund"
+    id: int
+    owner: str
+    epoch: int
+    shares: int
+    assets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitsSettled(Event):
+    contract: ClassVar[str] = "InsuranceFund"
+    epoch: int
+    shares: int
+    assets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitPaid(Event):
+    contract: ClassVar[str] = "InsuranceFund"
+    id: int
+    owner: str
+    assets: int
+    forgone: int
 
 
 EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}

@@ -10,6 +10,7 @@ from tests.contracts.waterfall.conftest import CROSS, ETH_PERP, PORTFOLIO, WAD, 
 from tests.reverts import reverts
 
 CENT = WAD // 100
+NO_UNDERLYING = 255  # contracts/interfaces/IInsuranceFund.sol
 
 
 @pytest.fixture
@@ -153,7 +154,7 @@ def test_fund_covers_what_nobody_else_can(world: World, broke: int, stranger: An
 
 
 def test_as_far_as_the_fund_may(world: World, broke: int, stranger: Any) -> None:
-    with reverts("DeficitExceedsFund", broke, wad(119.77), 0):
+    with reverts("DeficitExceedsFund", broke, NO_UNDERLYING, wad(119.77), 0):
         world.system.liquidator.coverDeficit(broke, {"from": stranger})
     world.fund(50)
     world.system.liquidator.coverDeficit(broke, {"from": stranger})

@@ -11,6 +11,7 @@ from tests.contracts.waterfall.conftest import (
     BANKRUPT,
     BTC_PERP,
     CROSS,
+    ETH,
     ETH_PERP,
     FULL,
     NO_WITNESS,
@@ -265,7 +266,7 @@ def test_liquidator_needs_initial_margin(world: World, long_eth: int, liquidator
 def test_deficit_beyond_the_fund_leaves_the_legs_in_place(world: World, long_eth: int, rescuer: int, liquidator: Any) -> None:
     world.fund(100)
     world.move({"ETH": 3_190.0})
-    with reverts("DeficitExceedsFund", long_eth, wad(142.1), wad(100)):
+    with reverts("DeficitExceedsFund", long_eth, ETH, wad(142.1), wad(100)):
         world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(10))], liquidator)
     assert world.size(long_eth, ETH_PERP) == wad(10)
     # What it can pay for goes: 5 contracts, 55.1 + 15.95.
@@ -277,5 +278,5 @@ def test_draw_limit_of_the_fund_counts(world: World, long_eth: int, rescuer: int
     world.fund(10_000)
     world.system.insurance_fund.setMember(world.system.liquidator, wad(140), 86_400, {"from": governance})
     world.move({"ETH": 3_190.0})
-    with reverts("DeficitExceedsFund", long_eth, wad(142.1), wad(140)):
+    with reverts("DeficitExceedsFund", long_eth, ETH, wad(142.1), wad(140)):
         world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(10))], liquidator)

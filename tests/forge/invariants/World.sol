@@ -79,7 +79,7 @@ contract World {
         ledger = Ledger(_deploy("Ledger", ""));
         engine = MarginEngine(_deploy("MarginEngine", abi.encode(ledger, door, parameters)));
         report = MarginReport(_deploy("MarginReport", abi.encode(ledger, door, parameters, engine)));
-        fund = InsuranceFund(_deploy("InsuranceFund", abi.encode(usdc, this)));
+        fund = InsuranceFund(_deploy("InsuranceFund", abi.encode(usdc, parameters, this)));
         clearing = Clearing(_deploy("Clearing", abi.encode(ledger, vault, registry, parameters, engine, fund)));
         liquidator = Liquidator(_deploy("Liquidator", abi.encode(ledger, vault, door, parameters, engine, fund)));
         _configure();

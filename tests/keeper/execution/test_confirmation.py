@@ -88,7 +88,7 @@ def test_missing_own_margin_halves_and_in_the_end_gives_up() -> None:
         (revert("StalePrice(uint256,uint256,uint256)", 1, 9, 5), Refusal.STALE),
         (revert("NotLiquidatable(uint64,int256,uint256)", 7, 9, 5), Refusal.HEALTHY),
         (revert("NothingReleased(uint256,uint256)", 1, 9), Refusal.OTHER),
-        (revert("DeficitExceedsFund(uint64,uint256,uint256)", 7, 9, 0), Refusal.OTHER),
+        (revert("DeficitExceedsFund(uint64,uint8,uint256,uint256)", 7, 0, 9, 0), Refusal.OTHER),
     ],
 )
 def test_other_refusals_are_not_argued_with(error: Exception, refusal: Refusal) -> None:
@@ -100,7 +100,7 @@ def test_other_refusals_are_not_argued_with(error: Exception, refusal: Refusal) 
 
 
 def test_what_the_fund_cannot_pay_whole_it_may_pay_in_part() -> None:
-    error = revert("DeficitExceedsFund(uint64,uint256,uint256)", 7, 9, 5)
+    error = revert("DeficitExceedsFund(uint64,uint8,uint256,uint256)", 7, 0, 9, 5)
     answer = confirm(Chain(lambda size: error if size < -3 * 10**18 else None))
     assert isinstance(answer, Confirmed)
 
