@@ -34,7 +34,8 @@ ROLES = {
     "RiskParameters": ("PARAMETER_ADMIN",),
     "CircuitBreaker": ("GOVERNOR",),
     "InstrumentRegistry": ("LISTING_ADMIN",),
-    "PriceDoor": ("SIGNER_ADMIN",),
+    "PriceDoor": ("SIGNER_ADMIN", "SOURCE_ADMIN"),
+    "SpotSources": ("SOURCE_ADMIN",),
     "CollateralVault": ("LISTING_ADMIN",),
     "InsuranceFund": ("MEMBER_ADMIN",),
 }

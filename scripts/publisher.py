@@ -36,6 +36,8 @@ from hexbytes import HexBytes
 from requests.exceptions import RequestException
 from web3 import Web3
 from web3.exceptions import ContractLogicError, Web3Exception
+from web3.logs import DISCARD
+from web3.types import TxReceipt
 
 from scripts.anvil import private_key
 from scripts.chain import http_provider
@@ -54,6 +56,7 @@ _RETRY_FIRST_S = 0.1
 _RETRY_LAST_S = 2.0
 _PRIORITY_FEE_WEI = 10**9
 _OVERTAKEN = "TimestampNotNewer"
+_CAUSES = ("JUMP", "QUORUM", "SLICE", "STALE")  # ICircuitBreaker.Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,14 +218,19 @@ class Publisher:
         if receipt["status"] != 1:
             log.warning("submission reverted, overtaken on its way", transaction=hash_.to_0x_hex(), signed_at=now)
             return _OVERTAKEN
-        self._board.health = {**self._board.health, "stored_at": now}
+        held = self._held(receipt)
+        for symbol, cause in held.items():
+            # Signed again with the next heartbeat: a jump applies once it has been confirmed for long enough.
+            log.warning("held", underlying=symbol, cause=cause, signed_at=now, block=receipt["blockNumber"])
+        if len(held) < len(signed):
+            self._board.health = {**self._board.health, "stored_at": now}
         log.info(
             "published",
             signed_at=now,
             block=receipt["blockNumber"],
             gas=receipt["gasUsed"],
             milliseconds=round(1000 * (time.monotonic() - started), 1),
-            prices={s.symbol: s.update.spot / 1e18 for s in signed},
+            prices={s.symbol: s.update.spot / 1e18 for s in signed if s.symbol not in held},
         )
         return None
 
@@ -238,6 +246,11 @@ class Publisher:
             }
         )
         return self._web3.eth.send_raw_transaction(self._payer.sign_transaction(transaction).raw_transaction)
+
+    def _held(self, receipt: TxReceipt) -> dict[str, str]:
+        """Symbol -> cause of what the door recorded without storing it (docs/oracles.md)."""
+        held = self._door.events.UpdateHeld().process_receipt(receipt, errors=DISCARD)
+        return {self._symbols[event["args"]["underlying"]]: _CAUSES[event["args"]["cause"]] for event in held}
 
     def _stored_time(self, underlying: int) -> int:
         """When the stored price was signed; 0 where there is none."""

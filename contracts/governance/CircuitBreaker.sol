@@ -16,7 +16,7 @@ contract CircuitBreaker is ICircuitBreaker, AccessControl {
     bytes32 public constant GOVERNOR = keccak256("GOVERNOR");
 
     /// @inheritdoc ICircuitBreaker
-    uint256 public constant MAX_RELEASE = 1 days;
+    uint256 public constant MAX_RELEASE = 7 days;
 
     /// @dev 6 bytes. `held` until governance loosens it, REDUCE_ONLY besides while time < `until`.
     struct Scope {

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {ICircuitBreaker} from "./ICircuitBreaker.sol";
+import {IOracleSigners} from "./IOracleSigners.sol";
+import {ISpotSources} from "./ISpotSources.sol";
+
 /// @title Price door
 /// @notice The one door for all prices: updates signed by a quorum of oracle signers, stored packed (types/Feed.sol).
 /// Trusted: that fewer than a quorum of signers sign a false market. Not trusted: who relays it, and when within ARRIVAL_LIMIT.
 /// @dev Prices USD 1e18, vols and rates 1e18 per year, confidence 1e-4.
-interface IPriceDoor {
+interface IPriceDoor is IOracleSigners {
     /// @notice One expiry as signed. `a`..`sigma` is the raw SVI slice in total variance at `refTau`.
     struct ExpiryQuote {
         uint32 expiry;
@@ -34,11 +38,22 @@ interface IPriceDoor {
     event MarketUpdated(uint8 indexed underlying, uint32 timestamp, uint96 spot, uint96 mark, uint16 confidence);
     /// @dev The three packed words of types/Feed.sol.
     event ExpiryUpdated(uint8 indexed underlying, uint32 indexed expiry, uint256 quote, uint256 smile, uint256 wing);
-    event SignersSet(address[] signers, uint256 quorum);
+    /// @notice An authentic update was not applied: the stored prices stay, the breaker is tripped.
+    /// @param spot Of the update, after the sources where they were asked. @param observed, bound As in ICircuitBreaker.Tripped.
+    event UpdateHeld(
+        uint8 indexed underlying,
+        uint32 timestamp,
+        ICircuitBreaker.Cause indexed cause,
+        uint96 spot,
+        uint256 observed,
+        uint256 bound
+    );
+    /// @notice Signed again and again since `since`: the jump applies. `MarketUpdated` follows.
+    event JumpConfirmed(uint8 indexed underlying, uint32 timestamp, uint96 from, uint96 to, uint256 since);
+    event SourcesChosen(uint8 indexed underlying, ISpotSources sources);
+    /// @param price Time-weighted spot over [begin, expiry], USD 1e18, rounded down.
+    event SettlementFixed(uint8 indexed underlying, uint32 indexed expiry, uint96 price, uint256 begin);
 
-    /// @notice A signature is not of an oracle signer, or signers are not in ascending order (each counts once).
-    error BadSigner(address recovered, address previous);
-    error QuorumNotReached(uint256 signatures, uint256 quorum);
     error TimestampInFuture(uint256 timestamp, uint256 time);
     /// @notice Updates are monotone per underlying: not newer than what is stored.
     error TimestampNotNewer(uint256 timestamp, uint256 stored);
@@ -48,15 +63,20 @@ interface IPriceDoor {
     error BadConfidence(uint16 confidence);
     /// @notice Not an acceptable SVI slice: needs a + b sigma sqrt(1 - rho^2) >= 0, |rho| < 1, sigma > 0, refTau > 0, refForward > 0.
     error BadSlice(uint8 underlying, uint32 expiry);
-    /// @notice The quorum is not a majority of the signers, or more than all of them.
-    error BadQuorum(uint256 quorum, uint256 signers);
-    /// @notice The zero address or a signer named twice.
-    error BadSignerSet(address signer);
     error BatchLengths(uint256 updates, uint256 signatures);
     error UnknownUnderlying(uint8 underlying);
     error ExpiryNotListed(uint8 underlying, uint32 expiry);
     /// @notice Quotes signed at or after the expiry are refused: from then on the settlement price applies.
     error ExpiryPassed(uint8 underlying, uint32 expiry, uint256 timestamp);
+    /// @notice The quotes of an update come by ascending expiry, each once.
+    error ExpiriesNotAscending(uint256 previous, uint256 expiry);
+    /// @notice Poked, but the price is not older than STALE_LIMIT.
+    error NotStale(uint8 underlying, uint256 age, uint256 limit);
+    error NotExpired(uint8 underlying, uint32 expiry, uint256 time);
+    /// @notice A settlement price is fixed once.
+    error AlreadySettled(uint8 underlying, uint32 expiry, uint256 price);
+    /// @notice The expiry is not listed, or no price was known before it.
+    error SettlementUnobserved(uint8 underlying, uint32 expiry);
     error NoPrice(uint8 underlying, uint32 expiry);
 
     /// @notice Seconds after signing within which an update may still be stored: long enough to ride out a few congested
@@ -64,14 +84,29 @@ interface IPriceDoor {
     function ARRIVAL_LIMIT() external view returns (uint256);
 
     /// @notice Anyone relays a signed update. `signatures` are of ascending signers, at least the quorum, all valid.
-    /// @dev 65 bytes (r, s, v) or 64 (EIP-2098). Expiries that the update does not name keep their last quote and its time.
+    /// @dev Stored at once unless it breaks a rule that trips the breaker (`UpdateHeld`): a jump of the spot that has not been
+    /// confirmed, too few sources that agree, arbitrage in the slices. docs/oracles.md lists what reverts and what is held.
+    /// 65 bytes (r, s, v) or 64 (EIP-2098). Expiries that the update does not name keep their last quote and its time.
     function submit(MarketUpdate calldata update, bytes[] calldata signatures) external;
 
     /// @notice Several updates in one transaction, all or none.
     function submitBatch(MarketUpdate[] calldata updates, bytes[][] calldata signatures) external;
 
-    /// @notice Replaces all signers. Only SIGNER_ADMIN. Signatures of earlier signers are void at once.
-    function setSigners(address[] calldata signers, uint256 quorum) external;
+    /// @notice Trips the breaker where the stored price is older than STALE_LIMIT. Anyone; reverts `NotStale`, `NoPrice`.
+    function poke(uint8 underlying) external;
+
+    /// @notice Fixes the settlement price of a passed expiry, for good: the time-weighted spot over the last SETTLEMENT_WINDOW
+    /// before it, a silence counting with the price that stood. Anyone. Reverts `NotExpired`, `AlreadySettled`,
+    /// `SettlementUnobserved`.
+    /// @return price USD 1e18, rounded down.
+    function fixSettlement(uint8 underlying, uint32 expiry) external returns (uint256 price);
+
+    /// @notice Has the spot of an underlying taken from these sources and the signed one; the zero address: from the signed one
+    /// alone. Only SOURCE_ADMIN.
+    function chooseSources(uint8 underlying, ISpotSources sources) external;
+
+    /// @notice Zero address: none, the signed spot counts alone.
+    function sourcesOf(uint8 underlying) external view returns (ISpotSources);
 
     /// @notice The EIP-712 digest that a signer signs.
     function digest(MarketUpdate calldata update) external view returns (bytes32);
@@ -91,5 +126,13 @@ interface IPriceDoor {
     /// @notice The same for spot, USD 1e18 x seconds. Differences are modulo 2**128.
     function spotIntegral(uint8 underlying) external view returns (uint256 integral, uint256 at);
 
-    function signers() external view returns (address[] memory signers, uint256 quorum);
+    /// @notice Spot from before the breaker tripped on this underlying, while it is tripped by itself; else the stored spot.
+    /// USD 1e18; 0 before the first price. While tripped, withdrawals value each leg at the worse of this and the stored spot.
+    function preTripSpot(uint8 underlying) external view returns (uint256);
+
+    /// @notice The update that is held, zeros where none is.
+    /// @return spot Of a jump that waits for confirmation, else 0.
+    /// @return since First signing time of those that confirm each other; 0 where it is no jump.
+    /// @return timestamp Signing time of the last.
+    function heldUpdate(uint8 underlying) external view returns (uint256 spot, uint256 since, uint256 timestamp);
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
-import {ECDSA} from "solady/utils/ECDSA.sol";
 import {EIP712} from "solady/utils/EIP712.sol";
 
+import {ICircuitBreaker} from "../interfaces/ICircuitBreaker.sol";
 import {IInstrumentRegistry} from "../interfaces/IInstrumentRegistry.sol";
 import {IPriceDoor} from "../interfaces/IPriceDoor.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
+import {ISpotSources} from "../interfaces/ISpotSources.sol";
 import {
     FULL_CONFIDENCE,
     IntegralWord,
@@ -21,17 +21,35 @@ import {
     spotWord,
     wingWord
 } from "../types/Feed.sol";
-import {Parameter} from "../types/Parameter.sol";
+import {Parameter, wordOf} from "../types/Parameter.sol";
 import {MarketUpdateHash} from "./MarketUpdateHash.sol";
+import {OracleSigners} from "./OracleSigners.sol";
+import {PriceWatch, Watch} from "./PriceWatch.sol";
+import {SettlementPrices} from "./SettlementPrices.sol";
 import {SviSlice} from "./SviSlice.sol";
 
 /// @title Price door
-/// @dev An update passes three gates, in this order: authentic (quorum), timely (age, order), well-formed (each field); then
-/// it is stored. The first two concern who sent what when and revert; a rule that must leave a trace instead of a revert
-/// belongs between the third gate and `_store`, where both the old and the new market are at hand.
-contract PriceDoor is IPriceDoor, AccessControl, EIP712 {
-    /// @notice May change the oracle signers and their quorum: the timelock.
-    bytes32 public constant SIGNER_ADMIN = keccak256("SIGNER_ADMIN");
+/// @dev An update passes three gates that revert: authentic (quorum), timely (age, order), well-formed (each field). Then come
+/// the rules that must leave a trace instead of a revert, which would undo the trip: arbitrage inside the slices, sources that
+/// disagree, a jump. An update that breaks one is held: recorded, the breaker tripped, nothing stored. docs/oracles.md
+contract PriceDoor is IPriceDoor, OracleSigners, SettlementPrices, EIP712 {
+    using PriceWatch for Watch;
+
+    /// @dev The governed numbers of an update, in the order of the stored table; MAX_BASIS lies elsewhere there.
+    struct Limits {
+        uint256 settlementWindow;
+        uint256 move;
+        uint256 window;
+        uint256 release;
+        uint256 confirm;
+        uint256 stale;
+        uint256 band;
+        uint256 quorum;
+        uint256 basis;
+    }
+
+    /// @notice May choose the sources beside the signed feed: the timelock.
+    bytes32 public constant SOURCE_ADMIN = keccak256("SOURCE_ADMIN");
 
     /// @inheritdoc IPriceDoor
     uint256 public constant ARRIVAL_LIMIT = 60;
@@ -42,6 +60,7 @@ contract PriceDoor is IPriceDoor, AccessControl, EIP712 {
 
     IInstrumentRegistry public immutable registry;
     IRiskParameters public immutable parameters;
+    ICircuitBreaker public immutable breaker;
 
     /// @dev Feed words at STRIDE * key (+ 0 spot or quote, + 1 smile, + 2 wing). One array as long as the key space: a slot
     /// is a shift and an addition away from its key, without a hash, and an expiry's words are neighbours.
@@ -49,23 +68,25 @@ contract PriceDoor is IPriceDoor, AccessControl, EIP712 {
 
     /// @dev What stored prices add up to over the time for which they stood (types/Feed.sol), per underlying.
     mapping(uint8 underlying => IntegralWord) private _integrals;
+    mapping(uint8 underlying => Watch) private _watches;
 
-    address[] private _signers;
-    mapping(address account => bool) private _isSigner;
-    uint256 private _quorum;
+    /// @inheritdoc IPriceDoor
+    mapping(uint8 underlying => ISpotSources) public sourcesOf;
 
     constructor(
         address admin,
         IInstrumentRegistry registry_,
         IRiskParameters parameters_,
+        ICircuitBreaker breaker_,
         address[] memory signers_,
         uint256 quorum_
-    ) {
+    ) OracleSigners(signers_, quorum_) {
         registry = registry_;
         parameters = parameters_;
+        breaker = breaker_;
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
         _grantRole(SIGNER_ADMIN, admin);
-        _setSigners(signers_, quorum_);
+        _grantRole(SOURCE_ADMIN, admin);
     }
 
     /// @inheritdoc IPriceDoor
@@ -82,8 +103,35 @@ contract PriceDoor is IPriceDoor, AccessControl, EIP712 {
     }
 
     /// @inheritdoc IPriceDoor
-    function setSigners(address[] calldata newSigners, uint256 newQuorum) external onlyRole(SIGNER_ADMIN) {
-        _setSigners(newSigners, newQuorum);
+    function poke(uint8 underlying) external {
+        SpotWord word = _spotWord(underlying);
+        if (word.spot() == 0) revert NoPrice(underlying, 0);
+        uint256 age = block.timestamp - word.signedAt();
+        Limits memory limits = _limits();
+        if (age <= limits.stale) revert NotStale(underlying, age, limits.stale);
+        _trip(underlying, ICircuitBreaker.Cause.STALE, age, limits.stale, limits.release);
+    }
+
+    /// @inheritdoc IPriceDoor
+    function fixSettlement(uint8 underlying, uint32 expiry) external returns (uint256) {
+        if (block.timestamp < expiry) revert NotExpired(underlying, expiry, block.timestamp);
+        uint256 key = _feedKey(underlying, expiry);
+        uint256 at = STRIDE * key + 2;
+        WingWord wing = WingWord.wrap(_feeds[at]);
+        if (wing.settlement() != 0) revert AlreadySettled(underlying, expiry, wing.settlement());
+        _advance(underlying, _limits().settlementWindow, true);
+        (bool ended, uint96 price, uint256 begin) = _settlement(key);
+        if (!ended || price == 0) revert SettlementUnobserved(underlying, expiry);
+        _feeds[at] = WingWord.unwrap(wing.withSettlement(price));
+        emit SettlementFixed(underlying, expiry, price, begin);
+        return price;
+    }
+
+    /// @inheritdoc IPriceDoor
+    function chooseSources(uint8 underlying, ISpotSources sources) external onlyRole(SOURCE_ADMIN) {
+        sourcesOf[underlying] = sources;
+        _watches[underlying].sourced = address(sources) != address(0);
+        emit SourcesChosen(underlying, sources);
     }
 
     /// @inheritdoc IPriceDoor
@@ -137,8 +185,17 @@ contract PriceDoor is IPriceDoor, AccessControl, EIP712 {
     }
 
     /// @inheritdoc IPriceDoor
-    function signers() external view returns (address[] memory, uint256 quorum) {
-        return (_signers, _quorum);
+    function preTripSpot(uint8 underlying) external view returns (uint256) {
+        uint256 spot = _spotWord(underlying).spot();
+        if (!breaker.anyTripped()) return spot;
+        uint256 before = _watches[underlying].preTrip;
+        return before != 0 && _tripped(underlying) ? before : spot;
+    }
+
+    /// @inheritdoc IPriceDoor
+    function heldUpdate(uint8 underlying) external view returns (uint256 spot, uint256 since, uint256 timestamp) {
+        Watch storage w = _watches[underlying];
+        return w.holding ? (w.held, w.heldSince, w.heldAt) : (uint256(0), uint256(0), uint256(0));
     }
 
     /// @inheritdoc IPriceDoor
@@ -150,18 +207,72 @@ contract PriceDoor is IPriceDoor, AccessControl, EIP712 {
         _requireQuorum(digest(update), signatures);
         _requireTimely(update);
         _requireWellFormed(update);
-        _store(update);
+        Limits memory limits = _limits();
+        (uint256 expiry, uint256 against) = _arbitrage(update);
+        if (expiry != 0) return _hold(update, ICircuitBreaker.Cause.SLICE, 0, expiry, against, limits.release);
+        (uint256 spot, bool own) = (update.spot, true);
+        if (_watches[update.underlying].sourced) {
+            uint256 agreeing;
+            (spot, agreeing, own) = sourcesOf[update.underlying].fuse(update.underlying, update.timestamp, update.spot, limits.band);
+            if (agreeing < limits.quorum || agreeing == 0) {
+                return _hold(update, ICircuitBreaker.Cause.QUORUM, 0, agreeing, limits.quorum, limits.release);
+            }
+        }
+        if (_passes(update, uint96(spot), limits)) _store(update, uint96(spot), own, limits);
     }
 
-    /// @dev Ascending order makes each signer count once without a set; a malformed signature recovers to zero.
-    function _requireQuorum(bytes32 hash, bytes[] calldata signatures) private view {
-        if (signatures.length < _quorum) revert QuorumNotReached(signatures.length, _quorum);
-        address previous;
-        for (uint256 i; i < signatures.length; ++i) {
-            address recovered = ECDSA.tryRecoverCalldata(hash, signatures[i]);
-            if (recovered <= previous || !_isSigner[recovered]) revert BadSigner(recovered, previous);
-            previous = recovered;
+    /// @dev Whether the spot is no jump, or a confirmed one; if not, the update is held. Takes the spot into the range.
+    function _passes(MarketUpdate calldata update, uint96 spot, Limits memory limits) private returns (bool) {
+        uint8 underlying = update.underlying;
+        Watch storage w = _watches[underlying];
+        uint96 last = uint96(_spotWord(underlying).spot());
+        uint256 silence = block.timestamp - _integrals[underlying].advancedAt();
+        if (last != 0) {
+            (uint256 move, uint256 bound) = w.measure(spot, last, silence, limits.move, limits.window);
+            if (move > bound) {
+                (bool applies, uint32 since) = w.confirms(spot, update.timestamp, limits.move, limits.confirm);
+                if (!applies) {
+                    _hold(update, ICircuitBreaker.Cause.JUMP, spot, move, bound, limits.release);
+                    w.heldSince = since;
+                    return false;
+                }
+                w.holding = false;
+                w.restart(spot);
+                emit JumpConfirmed(underlying, update.timestamp, last, spot, since);
+                return true;
+            }
         }
+        if (w.holding) w.holding = false;
+        w.include(spot, last, silence, limits.window);
+        return true;
+    }
+
+    /// @dev Records an update that is authentic but not applied, so that it cannot be shown twice, and trips.
+    /// @param spot Of a jump that a later one may confirm; else 0.
+    function _hold(
+        MarketUpdate calldata update,
+        ICircuitBreaker.Cause cause,
+        uint96 spot,
+        uint256 observed,
+        uint256 bound,
+        uint256 release
+    ) private {
+        Watch storage w = _watches[update.underlying];
+        w.holding = true;
+        (w.held, w.heldSince, w.heldAt) = (spot, 0, update.timestamp);
+        emit UpdateHeld(update.underlying, update.timestamp, cause, spot == 0 ? update.spot : spot, observed, bound);
+        _trip(update.underlying, cause, observed, bound, release);
+    }
+
+    /// @dev The first trip remembers the spot before it; those during it do not.
+    function _trip(uint8 underlying, ICircuitBreaker.Cause cause, uint256 observed, uint256 bound, uint256 release) private {
+        if (!_tripped(underlying)) _watches[underlying].preTrip = uint96(_spotWord(underlying).spot());
+        breaker.trip(underlying, cause, observed, bound, release);
+    }
+
+    function _tripped(uint8 underlying) private view returns (bool) {
+        (, ICircuitBreaker.State automatic,) = breaker.scope(underlying);
+        return automatic != ICircuitBreaker.State.NORMAL;
     }
 
     function _requireTimely(MarketUpdate calldata update) private view {
@@ -169,6 +280,8 @@ contract PriceDoor is IPriceDoor, AccessControl, EIP712 {
         if (timestamp > block.timestamp) revert TimestampInFuture(timestamp, block.timestamp);
         if (block.timestamp - timestamp > ARRIVAL_LIMIT) revert StaleUpdate(timestamp, block.timestamp, ARRIVAL_LIMIT);
         uint256 stored = _spotWord(update.underlying).signedAt();
+        Watch storage w = _watches[update.underlying];
+        if (w.holding && w.heldAt > stored) stored = w.heldAt;
         if (timestamp <= stored) revert TimestampNotNewer(timestamp, stored);
     }
 
@@ -177,8 +290,11 @@ contract PriceDoor is IPriceDoor, AccessControl, EIP712 {
         if (!registry.isUnderlyingListed(underlying)) revert UnknownUnderlying(underlying);
         if (update.spot == 0 || update.mark == 0) revert BadPrice(underlying, 0);
         if (update.confidence > FULL_CONFIDENCE) revert BadConfidence(update.confidence);
+        uint256 previous;
         for (uint256 i; i < update.expiries.length; ++i) {
             ExpiryQuote calldata quote = update.expiries[i];
+            if (quote.expiry <= previous) revert ExpiriesNotAscending(previous, quote.expiry);
+            previous = quote.expiry;
             if (!registry.isExpiryListed(underlying, quote.expiry)) revert ExpiryNotListed(underlying, quote.expiry);
             if (update.timestamp >= quote.expiry) revert ExpiryPassed(underlying, quote.expiry, update.timestamp);
             if (quote.forward == 0) revert BadPrice(underlying, 0);
@@ -186,38 +302,81 @@ contract PriceDoor is IPriceDoor, AccessControl, EIP712 {
         }
     }
 
-    function _store(MarketUpdate calldata update) private {
-        uint8 underlying = update.underlying;
-        _integrals[underlying] = _advanced(underlying); // with the price that stood until now
-        uint96 mark = _clampedMark(update.spot, update.mark);
-        SpotWord word = spotWord(update.spot, mark, update.confidence, update.timestamp);
-        _feeds[STRIDE * _feedKey(underlying, 0)] = SpotWord.unwrap(word);
-        emit MarketUpdated(underlying, update.timestamp, update.spot, mark, update.confidence);
+    /// @return expiry Of the first slice that shows arbitrage; 0: none. @return against 0 butterfly, else the earlier expiry.
+    function _arbitrage(MarketUpdate calldata update) private pure returns (uint256 expiry, uint256 against) {
+        uint256 earlier;
+        uint256 variance;
         for (uint256 i; i < update.expiries.length; ++i) {
-            _storeQuote(underlying, update.timestamp, update.expiries[i]);
+            ExpiryQuote calldata q = update.expiries[i];
+            (bool free, uint256 own) = SviSlice.butterfly(q);
+            if (!free) return (q.expiry, 0);
+            if (i != 0) {
+                uint256 tau = update.expiries[i - 1].refTau;
+                uint256 signed = update.timestamp;
+                if (!SviSlice.calendar(variance, tau, earlier - signed, own, q.refTau, q.expiry - signed)) return (q.expiry, earlier);
+            }
+            (earlier, variance) = (q.expiry, own);
         }
     }
 
-    function _storeQuote(uint8 underlying, uint32 timestamp, ExpiryQuote calldata q) private {
-        uint256 at = STRIDE * _feedKey(underlying, q.expiry);
+    /// @param own Whether the signed feed is among the sources that agree; if not, only the others' spot is taken.
+    function _store(MarketUpdate calldata update, uint96 spot, bool own, Limits memory limits) private {
+        uint8 underlying = update.underlying;
+        IntegralWord integral = _advance(underlying, limits.settlementWindow, false);
+        uint96 mark = _clampedMark(spot, update.mark, limits.basis);
+        SpotWord word = spotWord(spot, mark, update.confidence, update.timestamp);
+        _feeds[STRIDE * _feedKey(underlying, 0)] = SpotWord.unwrap(word);
+        emit MarketUpdated(underlying, update.timestamp, spot, mark, update.confidence);
+        if (!own) return;
+        for (uint256 i; i < update.expiries.length; ++i) {
+            _storeQuote(underlying, update.timestamp, update.expiries[i], integral, limits.settlementWindow);
+        }
+    }
+
+    function _storeQuote(uint8 underlying, uint32 timestamp, ExpiryQuote calldata q, IntegralWord integral, uint256 window) private {
+        uint256 key = _feedKey(underlying, q.expiry);
+        uint256 at = STRIDE * key;
+        uint96 forward = _blended(key, q.forward, integral, window);
         uint96 settlement = uint96(WingWord.wrap(_feeds[at + 2]).settlement());
-        uint256 quote = QuoteWord.unwrap(quoteWord(q.forward, q.rate, q.refTau, timestamp));
+        uint256 quote = QuoteWord.unwrap(quoteWord(forward, q.rate, q.refTau, timestamp));
         uint256 smile = SmileWord.unwrap(smileWord(q.a, q.b, q.rho, q.m));
         uint256 wing = WingWord.unwrap(wingWord(q.sigma, q.refForward, settlement));
         _feeds[at] = quote;
         _feeds[at + 1] = smile;
         _feeds[at + 2] = wing;
         emit ExpiryUpdated(underlying, q.expiry, quote, smile, wing);
+        _expect(underlying, q.expiry, window);
+    }
+
+    /// @dev Makes the next begin or end of this expiry's window known, if none is known that comes earlier.
+    function _expect(uint8 underlying, uint256 expiry, uint256 window) private {
+        if (expiry <= block.timestamp) return;
+        uint256 due = expiry - window > block.timestamp ? expiry - window : expiry;
+        uint256 known = _watches[underlying].boundary;
+        if (known == 0 || due < known) _watches[underlying].boundary = uint32(due);
     }
 
     /// @dev The perp mark inside spot (1 +- MAX_BASIS); the band's ends are rounded inwards.
-    function _clampedMark(uint96 spot, uint96 mark) private view returns (uint96) {
-        uint256 basis = parameters.value(Parameter.MAX_BASIS);
+    function _clampedMark(uint96 spot, uint96 mark, uint256 basis) private pure returns (uint96) {
         uint256 lowerUp = (uint256(spot) * (WAD - basis) + WAD - 1) / WAD;
         uint256 upperDown = uint256(spot) * (WAD + basis) / WAD;
         if (mark < lowerUp) return uint96(lowerUp); // <= spot
         if (mark > upperDown) return uint96(upperDown); // < mark
         return mark;
+    }
+
+    /// @dev Stores the integrals as of this block, with the price that stood until now; records what settlement averages need.
+    function _advance(uint8 underlying, uint256 window, bool all) private returns (IntegralWord advanced) {
+        advanced = _advanced(underlying);
+        uint256 boundary = _watches[underlying].boundary;
+        if (all || (boundary != 0 && block.timestamp >= boundary)) {
+            uint256 spot = _spotWord(underlying).spot();
+            if (spot != 0) {
+                _watches[underlying].boundary =
+                    _record(underlying, registry.expiries(underlying), _integrals[underlying], spot, window);
+            }
+        }
+        _integrals[underlying] = advanced;
     }
 
     /// @dev Integrals to this block, at the stored price. Both rates are constant between two updates, so this is exact; times are
@@ -241,19 +400,15 @@ contract PriceDoor is IPriceDoor, AccessControl, EIP712 {
         return SpotWord.wrap(_feeds[STRIDE * _feedKey(underlying, 0)]);
     }
 
-    function _setSigners(address[] memory newSigners, uint256 newQuorum) private {
-        // A majority, so that no two disjoint quorums can sign two markets for one moment.
-        if (newQuorum > newSigners.length || 2 * newQuorum <= newSigners.length) revert BadQuorum(newQuorum, newSigners.length);
-        for (uint256 i; i < _signers.length; ++i) {
-            _isSigner[_signers[i]] = false;
+    function _limits() private view returns (Limits memory limits) {
+        // Readable equivalent: each field is parameters.value(...). The words lie side by side, but for the last.
+        address pointer = parameters.pointer();
+        uint256 first = 1 + 32 * wordOf(Parameter.SETTLEMENT_WINDOW);
+        uint256 basis = 1 + 32 * wordOf(Parameter.MAX_BASIS);
+        assembly ("memory-safe") {
+            extcodecopy(pointer, limits, first, 0x100)
+            extcodecopy(pointer, add(limits, 0x100), basis, 0x20)
         }
-        for (uint256 i; i < newSigners.length; ++i) {
-            if (newSigners[i] == address(0) || _isSigner[newSigners[i]]) revert BadSignerSet(newSigners[i]);
-            _isSigner[newSigners[i]] = true;
-        }
-        _signers = newSigners;
-        _quorum = newQuorum;
-        emit SignersSet(newSigners, newQuorum);
     }
 
     function _feedKey(uint8 underlying, uint32 expiry) private pure returns (uint256) {

@@ -6,9 +6,11 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {IPriceDoor} from "../interfaces/IPriceDoor.sol";
 
 /// @title SVI slice
-/// @notice Which raw SVI slices are accepted (margin.md 1; Gatheral 2004).
+/// @notice Which raw SVI slices are accepted (margin.md 1; Gatheral 2004), and what of static arbitrage is looked for in them.
 library SviSlice {
     int256 private constant WAD = 1e18;
+    /// @dev Lee's moment formula: total variance grows at most twice as fast as |k|.
+    int256 private constant MAX_WING_SLOPE = 2e18;
 
     /// @notice a + b sigma sqrt(1 - rho^2) >= 0 (the slice's least variance), |rho| < 1, sigma, refTau, refForward > 0.
     /// @dev b >= 0 by its type. The root is rounded down: a slice within 1e-18 of zero variance is refused.
@@ -18,5 +20,39 @@ library SviSlice {
         int256 root = int256(FixedPointMathLib.sqrt(uint256(WAD * WAD - rho * rho)));
         // Each factor is below 2**64: the products need 192 bits at most.
         return int256(q.a) * WAD * WAD + int256(uint256(q.b)) * int256(uint256(q.sigma)) * root >= 0;
+    }
+
+    /// @notice Necessary conditions against butterfly arbitrage in a valid slice: wings no steeper than Lee's bound, and a density
+    /// at the forward that is not negative (Durrleman's g(0) >= 0).
+    /// @return free Whether both hold. @return variance At the forward, w(0), 1e18; 0 where a wing is too steep.
+    function butterfly(IPriceDoor.ExpiryQuote calldata q) internal pure returns (bool free, uint256 variance) {
+        unchecked {
+            (int256 b, int256 rho, int256 m) = (int256(uint256(q.b)), q.rho, q.m);
+            if (b * (WAD + (rho < 0 ? -rho : rho)) > MAX_WING_SLOPE * WAD) return (false, 0);
+            int256 sigma = int256(uint256(q.sigma));
+            int256 root = int256(FixedPointMathLib.sqrt(uint256(m * m + sigma * sigma))); // >= sigma > 0
+            int256 w = q.a + b * (root - rho * m / WAD) / WAD;
+            int256 slope = b * (rho - m * WAD / root) / WAD;
+            int256 curvature = b * sigma * sigma / (root * root) * WAD / root;
+            // g(0) = 1 - slope^2 (1 / w + 1 / 4) / 4 + curvature / 2, times 16 w. Beyond 128 bits nothing can grow: b <= 2.
+            free = slope * slope / WAD * (4 * WAD + w) <= w * (16 * WAD + 8 * curvature);
+            variance = w > 0 ? uint256(w) : 0;
+        }
+    }
+
+    /// @notice Whether total variance at the forward does not fall from an expiry to a later one.
+    /// @param variance, refTau, tenor w(0), the slice's own tenor (both 1e18) and seconds to expiry.
+    function calendar(
+        uint256 variance,
+        uint256 refTau,
+        uint256 tenor,
+        uint256 laterVariance,
+        uint256 laterRefTau,
+        uint256 laterTenor
+    ) internal pure returns (bool) {
+        unchecked {
+            // w / refTau is variance per year. 2**70 x 2**32 x 2**64 at most.
+            return variance * tenor * laterRefTau <= laterVariance * laterTenor * refTau;
+        }
     }
 }

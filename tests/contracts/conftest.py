@@ -23,6 +23,7 @@ from scripts.configure import configure, default_expiries, hand_over
 from scripts.deploy import Deployment, deploy
 from scripts.market_feed import market_updates, sign
 from scripts.market_path import OPENING_SPOTS, market_at
+from scripts.parameter_list import governed_parameters
 from scripts.roles import (
     DEPLOYER,
     FIRST_TRADER,
@@ -57,8 +58,17 @@ def deployment(project: Any, chain: Chain, expiries: tuple[int, ...]) -> Deploym
     deployer = address_of(DEPLOYER)
     deployment = deploy(chain, deployer)
     configure(chain, deployment, deployer, expiries)
+    _allow_jumps(chain, deployment, deployer)
     hand_over(chain, deployment, deployer)
     return deployment
+
+
+def _allow_jumps(chain: Chain, deployment: Deployment, deployer: str) -> None:
+    """Tests move markets at once, as far as they need; what a jump does to the breaker is tested with the door's own defaults
+    (tests/contracts/oracle, tests/scenarios)."""
+    parameters = deployment.contract(chain, "RiskParameters").functions
+    for name, value in (("BREAKER_WINDOW", 1), ("BREAKER_MOVE", WAD)):
+        chain.send(parameters.set(governed_parameters()[name].index, value), deployer)
 
 
 def _contract(fixture: str, name: str) -> Any:

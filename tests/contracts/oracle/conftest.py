@@ -18,6 +18,7 @@ BTC = 1
 USDT = 2
 NEAR_EXPIRY = GENESIS + 30 * 86_400
 FAR_EXPIRY = GENESIS + 90 * 86_400
+START = 1_735_700_000  # unix seconds, well after the fixtures
 SIGNER_INDICES = (5, 6, 7, 8, 9)
 
 
@@ -28,14 +29,23 @@ def door_world(project: Any) -> SimpleNamespace:
     governor = accounts[0]
     registry = project.InstrumentRegistry.deploy(governor, {"from": governor})
     parameters = project.RiskParameters.deploy(governor, {"from": governor})
+    breaker = project.CircuitBreaker.deploy(governor, {"from": governor})
     signers = [accounts[index].address for index in SIGNER_INDICES]
-    door = project.PriceDoor.deploy(governor, registry, parameters, signers, 3, {"from": governor})
+    door = project.PriceDoor.deploy(governor, registry, parameters, breaker, signers, 3, {"from": governor})
+    breaker.grantRole(breaker.TRIPPER(), door, {"from": governor})
     for underlying, symbol, tradable in ((ETH, "ETH", True), (BTC, "BTC", True), (USDT, "USDT", False)):
         registry.listUnderlying(underlying, symbol, tradable, {"from": governor})
     for expiry in (NEAR_EXPIRY, FAR_EXPIRY):
         registry.listExpiry(ETH, expiry, {"from": governor})
     return SimpleNamespace(
-        door=door, registry=registry, parameters=parameters, governor=governor, relayer=accounts[11], stranger=accounts[12], signers=signers
+        door=door,
+        registry=registry,
+        parameters=parameters,
+        breaker=breaker,
+        governor=governor,
+        relayer=accounts[11],
+        stranger=accounts[12],
+        signers=signers,
     )
 
 
@@ -85,6 +95,19 @@ def signed(door: Any) -> Callable[..., list[bytes]]:
 def submit(door: Any, relayer: Any, signed: Callable[..., list[bytes]]) -> Callable[..., Any]:
     """Relays an update signed by three signers."""
     return lambda update: door.submit(update.as_tuple(), signed(update), {"from": relayer})
+
+
+@pytest.fixture
+def submit_at(anvil: Any, submit: Any, update: Any) -> Callable[..., Any]:
+    """Submits in a block of exactly that time, signed `age` seconds before."""
+
+    def send(time: int, *, age: int = 1, **quoted: Any) -> Any:
+        anvil.rpc("evm_setNextBlockTimestamp", time)
+        receipt = submit(update(time - age, **({"expiries": []} | quoted)))
+        assert receipt.timestamp == time
+        return receipt
+
+    return send
 
 
 @pytest.fixture

@@ -7,22 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.oracle.conftest import BTC, ETH
+from tests.contracts.oracle.conftest import BTC, ETH, START
 
 WAD = 10**18
-START = 1_735_700_000  # well after the fixtures
-
-
-@pytest.fixture
-def submit_at(anvil: Any, submit: Any, update: Any) -> Callable[..., None]:
-    """Submits in a block of exactly that time, signed `age` seconds before."""
-
-    def send(time: int, *, age: int = 1, **quoted: Any) -> None:
-        anvil.rpc("evm_setNextBlockTimestamp", time)
-        receipt = submit(update(time - age, expiries=[], **quoted))
-        assert receipt.timestamp == time
-
-    return send
 
 
 @pytest.fixture
@@ -57,8 +44,8 @@ def test_a_price_counts_from_its_arrival(submit_at: Any, read_at: Any) -> None:
     """What was read of the past stays what it was, however old the next signature is."""
     submit_at(START, spot=3_000.0, mark=3_000.0)
     before = read_at(START + 30)
-    submit_at(START + 31, age=20, spot=1_000.0, mark=1_000.0)
-    assert read_at(START + 41)[1] - before[1] == (3_000 + 10 * 1_000) * WAD
+    submit_at(START + 31, age=20, spot=2_800.0, mark=2_800.0)
+    assert read_at(START + 41)[1] - before[1] == (3_000 + 10 * 2_800) * WAD
 
 
 def test_the_mark_counts_as_stored(submit_at: Any, read_at: Any) -> None:

@@ -177,17 +177,34 @@ def test_a_refusal_is_logged_by_its_name(door: Any, publisher: Process) -> None:
     eventually(lambda: stored_spot(door, ETH) == 3_000 * 10**18)
 
 
+def test_a_jump_is_signed_until_it_is_confirmed(door: Any, anvil: Any, publisher: Process) -> None:
+    publisher.write(market(3_000.0))
+    eventually(lambda: stored_spot(door, ETH))
+    publisher.write(market(2_000.0))
+    held = eventually(lambda: publisher.events("held"))[0]
+    assert (held["underlying"], held["cause"]) == ("ETH", "JUMP")
+    assert stored_spot(door, ETH) == 3_000 * 10**18
+
+    def confirmed() -> bool:
+        anvil.mine()
+        return bool(stored_spot(door, ETH) == 2_000 * 10**18)
+
+    eventually(confirmed)
+    signed_at = [event["signed_at"] for event in publisher.events("held")]
+    assert signed_at[-1] - signed_at[0] < 30 <= door.prices(ETH)[2] - signed_at[0]  # BREAKER_CONFIRM
+
+
 def test_survives_a_node_that_goes_away(anvil: Any, door: Any, publisher: Process) -> None:
     publisher.write(market(3_000.0))
     eventually(lambda: stored_spot(door, ETH))
     # A stopped process keeps its port but answers nobody, as a node does while it restarts.
     os.kill(anvil._process.pid, signal.SIGSTOP)
     try:
-        publisher.write(market(2_000.0))
+        publisher.write(market(2_800.0))
         time.sleep(0.3)
     finally:
         os.kill(anvil._process.pid, signal.SIGCONT)
-    eventually(lambda: stored_spot(door, ETH) == 2_000 * 10**18)
+    eventually(lambda: stored_spot(door, ETH) == 2_800 * 10**18)
 
 
 def test_starts_before_the_node(deployment: Path, tmp_path: Path) -> None:

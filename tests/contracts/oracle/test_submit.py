@@ -213,7 +213,8 @@ def test_refuses_a_forward_of_zero(submit: Any, update: Any, now: int) -> None:
         submit(update(now, expiries=[slice_at(NEAR_EXPIRY, 0.0)]))
 
 
-def test_the_largest_prices_do_not_overflow(door: Any, submit: Any, update: Any, now: int) -> None:
+def test_the_largest_prices_do_not_overflow(door_world: Any, door: Any, submit: Any, update: Any, parameter: Any, now: int) -> None:
+    door_world.parameters.set(parameter("BREAKER_CONFIRM"), 0, {"from": door_world.governor})  # jumps apply at once
     largest = replace(update(now), spot=MASK_96, mark=MASK_96)
     submit(largest)
     assert tuple(door.prices(ETH)) == (MASK_96, MASK_96, now)

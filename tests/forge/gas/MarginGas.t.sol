@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {CircuitBreaker} from "../../../contracts/governance/CircuitBreaker.sol";
 import {RiskParameters} from "../../../contracts/governance/RiskParameters.sol";
 import {Requirement, Witness} from "../../../contracts/interfaces/IMarginEngine.sol";
 import {IPriceDoor} from "../../../contracts/interfaces/IPriceDoor.sol";
@@ -68,7 +69,7 @@ contract MarginGas {
         registry.listUnderlying(0, "ETH", true);
         address[] memory signers = new address[](1);
         signers[0] = CHEATS.addr(KEY);
-        door = new PriceDoor(address(this), registry, parameters, signers, 1);
+        door = new PriceDoor(address(this), registry, parameters, new CircuitBreaker(address(this)), signers, 1);
         IPriceDoor.MarketUpdate memory u;
         (u.timestamp, u.spot, u.mark, u.confidence) = (uint32(BEGIN), SPOT, SPOT + 3e18, 10_000);
         u.expiries = new IPriceDoor.ExpiryQuote[](4);

@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Clearing} from "../../../contracts/clearing/Clearing.sol";
+import {CircuitBreaker} from "../../../contracts/governance/CircuitBreaker.sol";
 import {RiskParameters} from "../../../contracts/governance/RiskParameters.sol";
 import {IClearing} from "../../../contracts/interfaces/IClearing.sol";
 import {IPriceDoor} from "../../../contracts/interfaces/IPriceDoor.sol";
@@ -15,6 +16,7 @@ import {TokenMock} from "../../../contracts/mocks/TokenMock.sol";
 import {PriceDoor} from "../../../contracts/oracle/PriceDoor.sol";
 import {MarginMode} from "../../../contracts/types/Book.sol";
 import {InstrumentId, instrumentId, Kind} from "../../../contracts/types/InstrumentId.sol";
+import {Parameter} from "../../../contracts/types/Parameter.sol";
 import {InsuranceFund} from "../../../contracts/waterfall/InsuranceFund.sol";
 import {Liquidator} from "../../../contracts/waterfall/Liquidator.sol";
 
@@ -54,6 +56,7 @@ contract World {
     TokenMock internal immutable weth;
     InstrumentRegistry internal immutable registry;
     RiskParameters internal immutable parameters;
+    CircuitBreaker internal immutable breaker;
     PriceDoor internal immutable door;
     CollateralVault internal immutable vault;
     Ledger internal immutable ledger;
@@ -74,7 +77,8 @@ contract World {
         weth = TokenMock(_deploy("TokenMock", abi.encode("Wrapped Ether", "WETH", uint8(18))));
         registry = InstrumentRegistry(_deploy("InstrumentRegistry", abi.encode(this)));
         parameters = RiskParameters(_deploy("RiskParameters", abi.encode(this)));
-        door = PriceDoor(_deploy("PriceDoor", abi.encode(this, registry, parameters, _signers(), ORACLE_KEYS)));
+        breaker = CircuitBreaker(_deploy("CircuitBreaker", abi.encode(this)));
+        door = PriceDoor(_deploy("PriceDoor", abi.encode(this, registry, parameters, breaker, _signers(), ORACLE_KEYS)));
         vault = CollateralVault(_deploy("CollateralVault", abi.encode(usdc, this)));
         ledger = Ledger(_deploy("Ledger", ""));
         engine = MarginEngine(_deploy("MarginEngine", abi.encode(ledger, door, parameters)));
@@ -183,6 +187,10 @@ contract World {
         (modules[0], modules[1]) = (address(clearing), address(liquidator));
         ledger.wire(modules);
         vault.wire(modules);
+        breaker.grantRole(breaker.TRIPPER(), address(door));
+        // Handlers move markets as far as they like in a block: the jump rule has tests of its own.
+        parameters.set(Parameter.BREAKER_WINDOW, 1);
+        parameters.set(Parameter.BREAKER_MOVE, 1e18);
         vault.list(address(weth));
         parameters.setGroup(1, 0.5e18);
         parameters.setUnderlying(ETH, 1, 1e18);
