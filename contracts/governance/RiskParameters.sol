@@ -5,6 +5,8 @@ import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {SSTORE2} from "solady/utils/SSTORE2.sol";
 
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
+import {Scenarios} from "../margin/Scenarios.sol";
+import {Memory} from "../math/Memory.sol";
 import {
     COLLATERALS_AT,
     GROUPS_AT,
@@ -25,6 +27,8 @@ import {ParameterRules} from "./ParameterRules.sol";
 /// @title Risk parameters
 /// @dev Holds the address of the table and nothing else; rules and defaults live in ParameterRules and DefaultScenarios.
 contract RiskParameters is IRiskParameters, AccessControl {
+    using Memory for uint256[];
+
     /// @notice May change the table inside its bounds: the timelock.
     bytes32 public constant PARAMETER_ADMIN = keccak256("PARAMETER_ADMIN");
 
@@ -162,6 +166,10 @@ contract RiskParameters is IRiskParameters, AccessControl {
         assembly ("memory-safe") {
             mcopy(add(words, 0x20), add(raw, 0x20), mload(raw))
         }
+        // as governed, not as compiled
+        for (uint256 i = SCENARIOS_AT; i < SCENARIOS_AT + MAX_SCENARIOS; ++i) {
+            words[i] &= Scenarios.PLAIN;
+        }
     }
 
     /// @dev Packs `list` into the table and clears what a longer list left behind.
@@ -180,7 +188,15 @@ contract RiskParameters is IRiskParameters, AccessControl {
         emit ScenariosSet(packed);
     }
 
+    /// @dev With the scenarios compiled, so that a margin check need not sort them.
     function _write(uint256[] memory words) private {
+        uint256[] memory compiled = new uint256[](MAX_SCENARIOS);
+        Scenarios.compile(
+            words.address_() + 32 * SCENARIOS_AT, compiled.address_(), (1 << words[SCENARIO_COUNT_AT]) - 1, int256(ParameterRules.WAD)
+        );
+        for (uint256 i; i < MAX_SCENARIOS; ++i) {
+            words[SCENARIOS_AT + i] = compiled[i];
+        }
         pointer = SSTORE2.write(abi.encodePacked(words));
     }
 

@@ -5,7 +5,9 @@ import {ILedger} from "../interfaces/ILedger.sol";
 import {IMarginEngine} from "../interfaces/IMarginEngine.sol";
 import {IPriceDoor} from "../interfaces/IPriceDoor.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
+import {Memory} from "../math/Memory.sol";
 import {NormalCdf} from "../math/NormalCdf.sol";
+import {Workspace} from "../math/Workspace.sol";
 import {Book, Market} from "../types/Book.sol";
 import {ENGINE_WORDS, ParameterTable, TABLE_WORDS} from "../types/Parameter.sol";
 import {MarketLoader} from "./MarketLoader.sol";
@@ -17,6 +19,8 @@ import {Valuation} from "./Valuation.sol";
 /// @title From an account, or from calldata, to a case for `MarginCore`
 /// @dev Phases: tables to memory, book, grouping, prices.
 abstract contract CaseLoader {
+    using Memory for uint256[];
+
     ILedger internal immutable LEDGER;
     IPriceDoor internal immutable PRICE_DOOR;
     IRiskParameters internal immutable RISK_PARAMETERS;
@@ -32,7 +36,7 @@ abstract contract CaseLoader {
 
     /// @dev The account as it is stored.
     function _stored(uint64 account) internal view returns (Case memory c) {
-        c = _begin();
+        _begin(c);
         _load(c, Reads.book(LEDGER, account));
     }
 
@@ -46,21 +50,17 @@ abstract contract CaseLoader {
         if (parameters.length != ENGINE_WORDS && parameters.length != TABLE_WORDS) {
             revert IMarginEngine.BadParameterTable(parameters.length, ENGINE_WORDS);
         }
-        c.bias = NormalCdf.load(NORMAL);
+        if (Workspace.reserve()) NormalCdf.load(NORMAL);
         uint256[] memory words = parameters[:ENGINE_WORDS];
-        ParameterTable table;
-        assembly ("memory-safe") {
-            table := add(words, 0x20)
-        }
-        c.table = table;
+        c.table = ParameterTable.wrap(words.address_());
         c.time = market.time;
         _group(c, Reads.book(book));
         c.oldestPrice = MarketLoader.fromMarket(market, c.portfolio);
     }
 
-    /// @dev Tables to memory; no book yet.
-    function _begin() internal view returns (Case memory c) {
-        c.bias = NormalCdf.load(NORMAL);
+    /// @dev Workspace and tables to memory; no book yet.
+    function _begin(Case memory c) internal view {
+        if (Workspace.reserve()) NormalCdf.load(NORMAL);
         address pointer = RISK_PARAMETERS.pointer();
         uint256 size = 32 * ENGINE_WORDS;
         ParameterTable table;
@@ -84,7 +84,7 @@ abstract contract CaseLoader {
         c.mode = book.mode;
         c.balance = book.balance;
         c.collateral = book.collateral;
-        c.portfolio = PortfolioLib.group(book.positions);
+        PortfolioLib.group(c.portfolio, book.positions);
         Valuation.attach(c.table, c.mode, c.collateral, c.portfolio);
     }
 }

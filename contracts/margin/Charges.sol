@@ -13,7 +13,7 @@ import {Stress, UnderlyingRisk} from "./Risk.sol";
 /// @title Charges on top of the stress loss (margin.md section 3)
 /// @notice Each rounds up, in 1e-18 USD.
 library Charges {
-    using Memory for uint256[];
+    using Memory for uint256;
 
     uint256 private constant YEAR = 365 days;
 
@@ -55,11 +55,11 @@ library Charges {
     function addGamma(Stress memory s, Portfolio memory p, ExpiryLegs memory legs, bool near) internal pure {
         unchecked {
             int256 gamma;
-            for (uint256 index = legs.firstOption; index != 0;) {
-                (int256 size, uint256 density, uint256 stdDev, uint256 next) = _density(p, index);
+            for (uint256 at = legs.firstOption; at != 0;) {
+                (int256 size, uint256 density, uint256 stdDev, uint256 next) = _density(p, at);
                 int256 forward = size * int256(legs.discountedForward) / LANE_UNIT;
                 gamma += ((forward * int256(density)) << NormalCdf.POSITION_BITS) / int256(stdDev);
-                index = next;
+                at = next;
             }
             if (near) s.nearGamma += gamma;
             s.gamma += gamma;
@@ -142,27 +142,27 @@ library Charges {
     function _vegaOf(ExpiryLegs memory expiry, Portfolio memory p) private pure returns (int256 vega) {
         unchecked {
             int256 densities; // sum of size x density, 1e36
-            for (uint256 index = expiry.vegaUnit == 0 ? 0 : expiry.firstOption; index != 0;) {
-                (int256 size, uint256 density,, uint256 next) = _density(p, index);
+            for (uint256 at = expiry.vegaUnit == 0 ? 0 : expiry.firstOption; at != 0;) {
+                (int256 size, uint256 density,, uint256 next) = _density(p, at);
                 densities += size * int256(density);
-                index = next;
+                at = next;
             }
             vega = densities / 1e18 * int256(expiry.vegaUnit) / 1e18;
         }
     }
 
     /// @dev Size, phi(d1) in 1e18 and v sqrt T in 2**-35 of an option, from what the kernel kept; and the next of its list.
-    function _density(Portfolio memory p, uint256 index)
+    function _density(Portfolio memory p, uint256 at)
         private
         pure
         returns (int256 size, uint256 density, uint256 stdDev, uint256 next)
     {
         unchecked {
-            uint256 kept = p.next.at(index - 1);
-            size = int256(p.positions.at(index - 1)) >> 160;
-            density = NormalCdf.density(int256(kept) >> 64);
-            stdDev = uint48(kept >> 16);
-            next = uint16(kept);
+            uint256 kept = (at + p.links).load();
+            size = int256(at.load()) >> 160;
+            density = NormalCdf.density((int256(kept) >> 72) - NormalCdf.BIAS);
+            stdDev = uint48(kept >> 24);
+            next = uint24(kept);
         }
     }
 

@@ -6,7 +6,7 @@ import {FixedPoint, WAD} from "../math/FixedPoint.sol";
 import {OptionFrame, OptionFrameLib, VolDirection} from "../math/OptionFrame.sol";
 import {Svi} from "../math/Svi.sol";
 import {QuoteWord, SmileWord, WingWord} from "../types/Feed.sol";
-import {Parameter, ParameterTable, VOL_DOWN, VOL_NONE, VOL_UP} from "../types/Parameter.sol";
+import {Parameter, ParameterTable, VOL_DOWN, VOL_UP} from "../types/Parameter.sol";
 import {ExpiryLegs} from "./Portfolio.sol";
 
 /// @title One expiry's feed words, decoded once for all its legs
@@ -54,9 +54,9 @@ library ExpirySlice {
         }
     }
 
-    /// @notice Fills in the rule of shocked vols (margin.md section 2):
+    /// @notice Fills in the rule of shocked vols of the rows (margin.md section 2):
     /// up: v (1 + rangeUp h), down: v (1 - rangeDown h), h = (pivot / max(T, floor))^power.
-    function shocks(OptionFrame memory frame, ParameterTable table, uint256 tenor, uint256 sqrtTenor) internal pure {
+    function shocks(ParameterTable table, uint256 tenor, uint256 sqrtTenor) internal pure {
         unchecked {
             uint256 pivot = table.get(Parameter.VOL_TENOR_PIVOT);
             uint256 power = table.get(tenor <= pivot ? Parameter.VOL_POWER_SHORT : Parameter.VOL_POWER_LONG);
@@ -64,12 +64,10 @@ library ExpirySlice {
             if (tenor < least) tenor = least;
             uint256 h = FixedPoint.pow(pivot * WAD / tenor, power);
             uint256 fall = table.get(Parameter.VOL_RANGE_DOWN) * h / WAD;
-            VolDirection memory d = OptionFrameLib.direction(frame, VOL_NONE);
-            (d.factor, d.least) = (1 << 60, 1);
-            d = OptionFrameLib.direction(frame, VOL_UP);
+            VolDirection memory d = OptionFrameLib.direction(VOL_UP);
             d.factor = ((WAD + table.get(Parameter.VOL_RANGE_UP) * h / WAD) << 60) / WAD; // >= 1: never below v
             d.least = ((table.get(Parameter.VOL_FLOOR_UP) * sqrtTenor / WAD) >> 25) + 1;
-            d = OptionFrameLib.direction(frame, VOL_DOWN);
+            d = OptionFrameLib.direction(VOL_DOWN);
             d.factor = fall < WAD ? ((WAD - fall) << 60) / WAD : 0;
             d.least = ((table.get(Parameter.VOL_FLOOR_DOWN) * sqrtTenor / WAD) >> 25) + 1;
         }

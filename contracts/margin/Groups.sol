@@ -67,8 +67,12 @@ library Groups {
     function _loss(int256[] memory pnl, uint256 chosen) private pure returns (uint256) {
         unchecked {
             int256 least;
+            if (chosen != 0) {
+                least = pnl.at(chosen - 1);
+                return least < 0 ? uint256(-least) : 0;
+            }
             for (uint256 i; i < pnl.length; ++i) {
-                if (pnl.at(i) < least && (chosen == 0 || chosen == i + 1)) least = pnl.at(i);
+                if (pnl.at(i) < least) least = pnl.at(i);
             }
             return uint256(-least);
         }

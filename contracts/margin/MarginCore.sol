@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {IMarginEngine, Requirement} from "../interfaces/IMarginEngine.sol";
 import {FixedPoint, SWAD, WAD} from "../math/FixedPoint.sol";
-import {OptionFrameLib} from "../math/OptionFrame.sol";
+import {OptionFrame, OptionFrameLib} from "../math/OptionFrame.sol";
 import {Memory} from "../math/Memory.sol";
 import {MarginMode} from "../types/Book.sol";
 import {Parameter} from "../types/Parameter.sol";
@@ -50,12 +50,13 @@ library MarginCore {
     function standard(Case memory c, Totals memory totals) internal pure returns (uint256[] memory marks) {
         StandardMargin.Scan memory s;
         (s.table, s.time, s.totals) = (c.table, c.time, totals);
-        s.marks = marks = new uint256[](c.portfolio.positions.length);
-        uint256 at;
-        assembly ("memory-safe") {
-            at := marks
+        uint256[] memory positions = c.portfolio.positions;
+        marks = new uint256[](positions.length);
+        unchecked {
+            s.marks = marks.address_() - positions.address_();
         }
-        OptionFrameLib.connect(s.frame, c.bias, c.portfolio.positions, c.portfolio.next, at);
+        OptionFrame memory f = OptionFrameLib.frame();
+        (f.links, f.marks) = (c.portfolio.links, s.marks);
         StandardMargin.scan(s, c.portfolio);
     }
 
@@ -94,7 +95,8 @@ library MarginCore {
             chosen = ScenarioChoice.choose(c);
             Stress memory s;
             (s.table, s.time, s.totals, s.greeks) = (c.table, c.time, totals, greeks);
-            OptionFrameLib.connect(s.frame, c.bias, c.portfolio.positions, c.portfolio.next, 0);
+            OptionFrame memory f = OptionFrameLib.frame();
+            (f.links, f.marks) = (c.portfolio.links, 0);
             uint256 legged = c.portfolio.legged;
             risks = ScenarioChoice.reserve(legged);
             uint256 count;
@@ -114,7 +116,7 @@ library MarginCore {
 
     function _equity(Case memory c, Totals memory totals, Requirement memory r) private pure {
         unchecked {
-            Valuation.Collateral memory v = Valuation.collateral(c.table, c.mode, c.collateral, c.portfolio);
+            Valuation.Collateral memory v = Valuation.collateral(c.table, c.mode, c.collateral);
             int256 own = c.balance + FixedPoint.divFloor(totals.value, SWAD);
             r.equity = own + int256(v.value);
             r.marginEquityInitial = own + int256(v.initial);

@@ -65,7 +65,8 @@ contract MarginEngine is IMarginEngine, CaseLoader {
         view
         returns (Requirement memory r)
     {
-        Case memory c = _begin();
+        Case memory c;
+        _begin(c);
         Book memory book = Reads.book(LEDGER, account);
         Trades.apply_(book, legs, cashChange);
         _load(c, book);
@@ -74,9 +75,9 @@ contract MarginEngine is IMarginEngine, CaseLoader {
 
     /// @inheritdoc IMarginEngine
     function marks(uint112[] calldata instruments) external view returns (uint256[] memory prices, uint256 oldestPrice) {
-        Case memory c = _begin();
-        uint256[] memory positions = Marks.positions(instruments);
-        c.portfolio = PortfolioLib.group(positions);
+        Case memory c;
+        _begin(c);
+        PortfolioLib.group(c.portfolio, Marks.positions(instruments));
         oldestPrice = MarketLoader.fromDoor(PRICE_DOOR, c.portfolio);
         Totals memory totals;
         prices = MarginCore.standard(c, totals);

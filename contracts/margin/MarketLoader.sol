@@ -26,7 +26,7 @@ library MarketLoader {
             uint256 at;
             for (uint256 id; mask >> id != 0; ++id) {
                 if ((mask >> id) & 1 == 0) continue;
-                UnderlyingLegs memory legs = PortfolioLib.underlyingAt(p.underlyings.at(id));
+                UnderlyingLegs memory legs = PortfolioLib.underlyingOf(id);
                 legs.spot = words.at(at++);
                 oldest = _checkSpot(legs.spot, id, oldest);
                 for (uint256 node = legs.expiries; node != 0;) {
@@ -47,7 +47,7 @@ library MarketLoader {
             uint256 mask = p.mask;
             for (uint256 id; mask >> id != 0; ++id) {
                 if ((mask >> id) & 1 == 0) continue;
-                UnderlyingLegs memory legs = PortfolioLib.underlyingAt(p.underlyings.at(id));
+                UnderlyingLegs memory legs = PortfolioLib.underlyingOf(id);
                 UnderlyingMarket calldata found = _find(market, uint8(id));
                 legs.spot = found.spot;
                 oldest = _checkSpot(legs.spot, id, oldest);
@@ -70,7 +70,7 @@ library MarketLoader {
             for (uint256 id; mask >> id != 0; ++id) {
                 if ((mask >> id) & 1 == 0) continue;
                 keys.put(at++, id << 32);
-                uint256 node = p.underlyings.at(id).load(); // its first field: the expiries
+                uint256 node = PortfolioLib.underlyingOf(id).expiries;
                 while (node != 0) {
                     keys.put(at++, node.load()); // the key, then the next node
                     node = (node + 0x20).load();

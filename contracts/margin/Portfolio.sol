@@ -3,10 +3,11 @@ pragma solidity 0.8.30;
 
 import {IMarginEngine} from "../interfaces/IMarginEngine.sol";
 import {Memory} from "../math/Memory.sol";
+import {SLOTS, UNDERLYINGS} from "../math/Workspace.sol";
 import {UnknownInstrument} from "../types/InstrumentId.sol";
 import {MAX_UNDERLYINGS} from "../types/Parameter.sol";
 
-/// @notice The legs of one expiry of one underlying, or its perp (expiry 0). Lists of positions: index + 1, 0 for none.
+/// @notice The legs of one expiry of one underlying, or its perp (expiry 0). Lists of positions: address of the first word, 0: none.
 /// @param key underlying << 32 | expiry. @param next Address of the next expiry's legs, 0 at the end.
 /// @param quote, smile, wing Feed words, filled in by `MarketLoader`.
 /// @param discountedForward D F, USD 1e18, and @param vegaUnit D F sqrt T, kept by `ScenarioMargin` for the vega charge.
@@ -32,15 +33,14 @@ struct UnderlyingLegs {
     uint256 spot;
 }
 
-/// @notice A book grouped by underlying and expiry.
-/// @param next Per position: the link of its list, low 16 bits; above them what `OptionKernel` keeps of the option.
-/// @param underlyings Per underlying id: address of its `UnderlyingLegs`, 0 for none.
+/// @notice A book grouped by underlying and expiry. The addresses of the `UnderlyingLegs` are in the workspace (UNDERLYINGS).
+/// @param positions The words. @param links From a position's word to its link, in bytes: the address of the next word of its list
+/// in the low 24 bits, above them what `OptionKernel` keeps of the option.
 /// @param mask Bit per underlying that has an entry. @param legged Bit per underlying with legs: where only a collateral's price
 /// is needed there are none. @param feeds Number of spots and expiries to be read.
 struct Portfolio {
     uint256[] positions;
-    uint256[] next;
-    uint256[] underlyings;
+    uint256 links;
     uint256 mask;
     uint256 legged;
     uint256 feeds;
@@ -53,41 +53,70 @@ library PortfolioLib {
     using Memory for uint256;
     using Memory for uint256[];
 
-    uint256 private constant SLOTS = 64;
     uint256 private constant FIRST_LINEAR = 0x40; // offset in ExpiryLegs
 
-    /// @notice Groups `positions`. Sizes of zero are left out. Reverts `UnknownInstrument` for what has no pricer here.
-    function group(uint256[] memory positions) internal pure returns (Portfolio memory p) {
+    /// @notice Groups `positions` into `p`. Sizes of zero are left out. Reverts `UnknownInstrument` for what has no pricer here.
+    function group(Portfolio memory p, uint256[] memory positions) internal pure {
         unchecked {
-            uint256[] memory next = new uint256[](positions.length);
-            (p.positions, p.next, p.underlyings) = (positions, next, new uint256[](MAX_UNDERLYINGS));
-            uint256[] memory slots = new uint256[](SLOTS);
-            uint256 legs;
-            // The array of links is as long: `at` and `link` go along both.
-            (uint256 at, uint256 link) = (positions.address_(), next.address_());
-            for (uint256 end = at + 32 * positions.length; at < end; (at += 32, link += 32)) {
+            p.positions = positions;
+            uint256 links;
+            uint256 at = positions.address_();
+            uint256 end = at + 32 * positions.length;
+            assembly ("memory-safe") {
+                let room := mload(0x40)
+                links := sub(room, at)
+                mstore(0x40, add(room, sub(end, at)))
+            }
+            p.links = links;
+            while (true) {
+                uint256 slot;
+                (at, slot) = _link(at, end, links);
+                if (at == end) return;
+                // The first position of its expiry, one whose slot another expiry took, or no instrument.
                 uint256 word = at.load();
-                if (word >> 160 == 0) continue;
                 uint256 key = (word >> 64) & 0xffffffffff;
                 uint256 kind = (word >> 104) & 0xff;
                 if (kind > 3 || (kind == 0) != (key & 0xffffffff == 0)) revert UnknownInstrument(uint112(word));
-                uint256 slot;
-                assembly ("memory-safe") {
-                    // the six bits above 2**40 of key * 0x9e3779b97f4a7c15
-                    slot := add(add(slots, 0x20), and(shr(35, mul(key, 0x9e3779b97f4a7c15)), 0x7e0))
-                    legs := mload(slot)
-                }
-                if (legs == 0 || legs.load() != key) {
-                    legs = _legs(p, key);
-                    slot.store(legs);
-                }
-                // firstLinear for perps and futures, firstOption for calls and puts
-                assembly ("memory-safe") {
-                    legs := add(legs, add(FIRST_LINEAR, shl(4, and(kind, 2))))
-                    mstore(link, mload(legs))
-                    mstore(legs, shr(5, sub(at, positions)))
-                }
+                slot.store(_legs(p, key));
             }
+        }
+    }
+
+    /// @dev Puts positions at the head of their lists as long as their slot holds their expiry. Readable equivalent:
+    ///
+    ///      for (; at < end; at += 32) {
+    ///          if (size(at) == 0) continue;
+    ///          slot = SLOTS + 32 * hash(key(at));
+    ///          if (slot is empty || slot.legs.key != key(at) || !exists(kind(at))) break;
+    ///          list = kind(at) < 2 ? slot.legs.firstLinear : slot.legs.firstOption;
+    ///          (link(at), list) = (list, at);
+    ///      }
+    function _link(uint256 from, uint256 end, uint256 links) private pure returns (uint256 at, uint256 slot) {
+        assembly ("memory-safe") {
+            mstore(0x00, not(0)) // the key that an empty slot shows
+            for { at := from } lt(at, end) { at := add(at, 0x20) } {
+                let word := mload(at)
+                if iszero(shr(160, word)) { continue }
+                let kind := and(shr(104, word), 0xff)
+                word := and(shr(64, word), 0xffffffffff)
+                // the six bits above 2**40 of key * 0x9e3779b97f4a7c15
+                slot := add(SLOTS, and(shr(35, mul(word, 0x9e3779b97f4a7c15)), 0x7e0))
+                let legs := mload(slot)
+                if iszero(
+                    and(eq(mload(legs), word), and(lt(kind, 4), eq(iszero(kind), iszero(and(word, 0xffffffff)))))
+                ) { break }
+                // firstLinear for perps and futures, firstOption for calls and puts
+                legs := add(legs, add(FIRST_LINEAR, shl(4, and(kind, 2))))
+                mstore(add(at, links), mload(legs))
+                mstore(legs, at)
+            }
+        }
+    }
+
+    /// @notice The position after this one in its list, 0 at the end.
+    function next(Portfolio memory p, uint256 at) internal pure returns (uint256) {
+        unchecked {
+            return uint24((at + p.links).load());
         }
     }
 
@@ -95,19 +124,24 @@ library PortfolioLib {
     function underlying(Portfolio memory p, uint256 id, uint32 expiry) internal pure returns (uint256 at) {
         unchecked {
             if (id >= MAX_UNDERLYINGS) revert IMarginEngine.MissingPrice(uint8(id), expiry);
-            at = p.underlyings.at(id);
+            at = (UNDERLYINGS + 32 * id).load();
             if (at != 0) return at;
             UnderlyingLegs memory legs;
             assembly ("memory-safe") {
                 at := legs
             }
-            p.underlyings.put(id, at);
+            (UNDERLYINGS + 32 * id).store(at);
             p.mask |= 1 << id;
             ++p.feeds;
         }
     }
 
-    /// @dev A struct in memory is its address; the detour spares the empty struct that Solidity allocates for a named result.
+    /// @notice The entry of an underlying that is in the mask. @dev A struct in memory is its address; the detour spares the empty
+    /// struct that Solidity allocates for a named result.
+    function underlyingOf(uint256 id) internal pure returns (UnderlyingLegs memory) {
+        return underlyingAt((UNDERLYINGS + 32 * id).load());
+    }
+
     function underlyingAt(uint256 at) internal pure returns (UnderlyingLegs memory) {
         function (uint256) internal pure returns (uint256) address_ = _same;
         function (uint256) internal pure returns (UnderlyingLegs memory) struct_;

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {OptionFrame} from "../math/OptionFrame.sol";
 import {MarginMode} from "../types/Book.sol";
 import {ParameterTable} from "../types/Parameter.sol";
 import {Portfolio} from "./Portfolio.sol";
-import {ScenarioGrid} from "./Scenarios.sol";
 
 /// @notice A book ready to be margined: grouped, with its prices.
-/// @param bias Position of 0 in the loaded normal table. @param partially By a witness: one scenario per underlying and group.
+/// @param partially By a witness: one scenario per underlying and group.
 struct Case {
     ParameterTable table;
-    int256 bias;
     uint256 time;
     MarginMode mode;
     int256 balance;
@@ -32,7 +29,9 @@ struct Totals {
     uint256 longOptions;
 }
 
-/// @notice Working state of the scan of one account; what follows `grid` is of one underlying. USD are 1e36 where not said.
+/// @notice Working state of the scan of one account; what follows `compiledScale` is of one underlying. USD are 1e36 where not said.
+/// @param scenarios Address of the compiled scenario words. @param compiled Address of those that were compiled here, 0 for none,
+/// for @param compiledMask and @param compiledScale. @param mask Bit per scenario that is evaluated.
 /// @param linear What moves in proportion to the spot. @param base Lanes at the market. @param delta Delta x spot.
 /// @param contracts Sum of |size| of options and futures, 1e18. @param perpContracts Of perps. @param perpValue |size| x mark.
 /// @param gamma Gamma x spot^2, 1e-30 USD, where greeks are reported. @param nearGamma Of options close to expiry.
@@ -42,8 +41,11 @@ struct Stress {
     uint256 time;
     bool greeks;
     Totals totals;
-    OptionFrame frame;
-    ScenarioGrid grid;
+    uint256 scenarios;
+    uint256 compiled;
+    uint256 compiledMask;
+    uint256 compiledScale;
+    uint256 mask;
     uint256 spot;
     uint256 spotScale;
     int256 linear;

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {FixedPoint, SWAD, WAD} from "../math/FixedPoint.sol";
 import {Memory} from "../math/Memory.sol";
 import {NormalCdf} from "../math/NormalCdf.sol";
 import {OptionFrame, OptionFrameLib} from "../math/OptionFrame.sol";
 import {OptionKernel} from "../math/OptionKernel.sol";
+import {NO_CHANGE} from "../math/Workspace.sol";
 import {SpotWord} from "../types/Feed.sol";
-import {Parameter, ParameterTable, SCENARIOS_AT, UNDERLYINGS_AT} from "../types/Parameter.sol";
+import {MAX_SCENARIOS, Parameter, UNDERLYINGS_AT} from "../types/Parameter.sol";
 import {Charges} from "./Charges.sol";
 import {ExpirySlice} from "./ExpirySlice.sol";
 import {ExpiryLegs, Portfolio, PortfolioLib, UnderlyingLegs} from "./Portfolio.sol";
@@ -37,12 +39,12 @@ library ScenarioMargin {
         returns (UnderlyingRisk memory risk)
     {
         unchecked {
-            UnderlyingLegs memory legs = PortfolioLib.underlyingAt(p.underlyings.at(id));
+            UnderlyingLegs memory legs = PortfolioLib.underlyingOf(id);
             risk.id = id;
             uint256 scale = uint64(s.table.word(UNDERLYINGS_AT + id) >> 32);
             s.spotScale = scale == 0 ? WAD : scale;
             s.spot = SpotWord.wrap(legs.spot).spot();
-            Scenarios.prepare(s.grid, s.frame, s.table, mask, s.spotScale);
+            _scenarios(s, mask);
             (s.base, s.contracts, s.perpContracts, s.perpValue) = (0, 0, 0, 0);
             (s.gamma, s.nearGamma, s.nearShort, s.vegaBound) = (0, 0, 0, 0);
             _undated(s, p, legs, risk); // sets linear and delta
@@ -53,6 +55,25 @@ library ScenarioMargin {
             }
             _losses(s, risk);
             Charges.ofUnderlying(s, p, legs, risk);
+        }
+    }
+
+    /// @dev The rows of the scenarios: of the table, or compiled for a witness or a spot scale other than 1.
+    function _scenarios(Stress memory s, uint256 mask) private pure {
+        unchecked {
+            uint256 total = Scenarios.count(s.table);
+            uint256 all = (1 << total) - 1;
+            s.mask = mask & all;
+            s.scenarios = Scenarios.words(s.table);
+            if (s.mask != all || s.spotScale != WAD || !Scenarios.isCompiled(s.scenarios)) {
+                if (s.compiled == 0 || s.compiledMask != s.mask || s.compiledScale != s.spotScale) {
+                    uint256[] memory room = new uint256[](MAX_SCENARIOS);
+                    (s.compiled, s.compiledMask, s.compiledScale) = (room.address_(), s.mask, s.spotScale);
+                    Scenarios.compile(s.scenarios, s.compiled, s.mask, int256(s.spotScale));
+                }
+                s.scenarios = s.compiled;
+            }
+            Scenarios.place(s.scenarios, total);
         }
     }
 
@@ -82,8 +103,8 @@ library ScenarioMargin {
         returns (int256 value, uint256 contracts)
     {
         unchecked {
-            for (uint256 index = first; index != 0; index = p.next.at(index - 1)) {
-                int256 size = int256(p.positions.at(index - 1)) >> 160;
+            for (uint256 at = first; at != 0; at = PortfolioLib.next(p, at)) {
+                int256 size = int256(at.load()) >> 160;
                 value += size * int256(price);
                 contracts += FixedPoint.abs(size);
             }
@@ -118,11 +139,11 @@ library ScenarioMargin {
         UnderlyingRisk memory risk
     ) private pure returns (int256 delta) {
         unchecked {
-            OptionFrame memory f = s.frame;
+            OptionFrame memory f = OptionFrameLib.frame();
             uint256 sqrtTenor = ExpirySlice.decode(f, legs, forward, tenor);
             OptionFrameLib.reset(f, tenor != 0);
-            if (tenor != 0) ExpirySlice.shocks(f, s.table, tenor, sqrtTenor);
-            OptionKernel.run(f, legs.firstOption);
+            if (tenor != 0) ExpirySlice.shocks(s.table, tenor, sqrtTenor);
+            OptionKernel.run(legs.firstOption);
             uint256 contracts = uint256(f.calls + f.puts) + 2 * f.shorts; // |size| = size + 2 max(0, -size)
             uint256 notional = contracts * (f.discountedForward + f.highestStrike) / uint256(LANE_UNIT);
             if (notional >= LANE_LIMIT) revert NotionalOutOfRange(uint32(legs.key), notional);
@@ -148,71 +169,64 @@ library ScenarioMargin {
     /// @dev Profit and loss per scenario and the stress loss W.
     function _losses(Stress memory s, UnderlyingRisk memory risk) private pure {
         unchecked {
-            uint256 mask = s.grid.mask;
-            (int256 forwards, int256 strikes) = OptionFrameLib.unpack(s.base);
-            risk.pnl = new int256[](s.grid.cells.length);
-            uint256 words = ParameterTable.unwrap(s.table) + 32 * SCENARIOS_AT;
-            _profits(risk.pnl, s.grid.cells, words, mask, s.linear / SWAD, forwards + strikes);
-            (int256 least, uint256 worst) = _least(risk.pnl, mask);
+            uint256 total = Scenarios.count(s.table);
+            risk.pnl = new int256[](total);
+            (int256 linear, int256 least, uint256 worst) = (s.linear / SWAD, 0, 0);
+            if (s.mask == (1 << total) - 1) {
+                (least, worst) = _profits(risk.pnl, s.scenarios, 0, total, linear, s.base);
+            } else {
+                least = type(int256).max;
+                for (uint256 rest = s.mask; rest != 0; rest &= rest - 1) {
+                    uint256 i = FixedPointMathLib.log2(rest & (~rest + 1));
+                    (int256 pnl,) = _profits(risk.pnl, s.scenarios, i, i + 1, linear, s.base);
+                    if (pnl < least) (least, worst) = (pnl, i);
+                }
+            }
             risk.worst = worst;
             risk.loss = least < 0 ? uint256(-least) : 0;
         }
     }
 
-    /// @dev Weighted, rounded down, 1e18: w (L x + (1 + x) sum F n1 - sum K n2 - the same at the market), L what moves in proportion
-    /// to the spot. @param words Address of the scenario words. @param base Of the options at the market.
-    function _profits(
-        int256[] memory pnl,
-        uint256[] memory cells,
-        uint256 words,
-        uint256 mask,
-        int256 linear,
-        int256 base
-    ) private pure {
+    /// @dev Scenarios `from`..`to` - 1: weighted, rounded down, 1e18: w (L x + (1 + x) sum F n1 - sum K n2 - the same at the market),
+    /// L what moves in proportion to the spot; and the least of them, the lowest index among ties. Readable equivalent:
+    ///
+    ///      lanes = record(words[i]) == 0 ? base : lanes of the record;
+    ///      options = x * lanes.forwards + (lanes.forwards + lanes.strikes - base.forwards - base.strikes), 2**-41 * 1e-12 USD
+    ///      pnl[i] = floor(weight * floor(linear * x + options))
+    /// @param words Address of the compiled scenario words. @param base Lanes at the market.
+    function _profits(int256[] memory pnl, uint256 words, uint256 from, uint256 to, int256 linear, int256 base)
+        private
+        pure
+        returns (int256 least, uint256 worst)
+    {
         assembly ("memory-safe") {
-            for { let i := 0x20 } mask { mask := shr(1, mask) } {
-                if and(mask, 1) {
-                    let cell := mload(add(cells, i))
-                    let x := sar(64, cell)
-                    // a digit too low where the division is exact
-                    let change := sdiv(sub(mul(linear, x), 999999999999999999), SWAD)
-                    cell := and(cell, 0xffffffffffffffff)
-                    if cell {
-                        cell := mload(add(cell, 0x20))
-                        let lower := signextend(15, cell)
-                        cell := mul(add(SWAD, x), sar(128, sub(cell, lower)))
-                        // 2**-41 * 1e-30 USD to 1e-18: / 1e12 = / 2**12 / 5**12
-                        change := add(change, sar(53, sdiv(add(cell, mul(sub(lower, base), SWAD)), 244140625)))
-                    }
-                    cell := and(shr(64, mload(words)), 0xffffffffffffffff)
-                    if iszero(eq(cell, SWAD)) {
-                        change := mul(change, cell)
-                        change := sub(sdiv(change, SWAD), slt(smod(change, SWAD), 0))
-                    }
-                    mstore(add(pnl, i), change)
-                }
-                words := add(words, 0x20)
-                i := add(i, 0x20)
-                if gt(i, shl(5, mload(pnl))) { break }
-            }
-        }
-    }
-
-    /// @dev The least of the evaluated scenarios, the lowest index among ties.
-    function _least(int256[] memory pnl, uint256 mask) private pure returns (int256 least, uint256 worst) {
-        assembly ("memory-safe") {
+            mstore(add(NO_CHANGE, 0x20), base)
+            base := add(signextend(15, base), sar(128, sub(base, signextend(15, base))))
+            linear := shl(35, linear)
             least := not(shl(255, 1))
-            let at := add(pnl, 0x20)
-            for { let end := add(at, shl(5, mload(pnl))) } lt(at, end) { at := add(at, 0x20) } {
-                if and(mask, 1) {
-                    if slt(mload(at), least) {
-                        least := mload(at)
-                        worst := at
-                    }
+            words := add(words, shl(5, from))
+            for {} lt(from, to) { from := add(from, 1) } {
+                let word := mload(words)
+                words := add(words, 0x20)
+                let x := signextend(7, shr(128, word))
+                let lanes := mload(add(add(NO_CHANGE, 0x20), shl(6, and(shr(192, word), 0xff))))
+                let lower := signextend(15, lanes)
+                lanes := mul(add(SWAD, x), sar(128, sub(lanes, lower)))
+                lanes := add(lanes, mul(sub(lower, base), SWAD))
+                // both in 1e-18 USD * 2**-53 * 5**-18; rounded down, 2**-53 below where the division is exact
+                x := add(mul(linear, x), mul(lanes, 15625))
+                x := sar(53, sdiv(sub(x, 3814697265624), 3814697265625))
+                word := and(shr(64, word), 0xffffffffffffffff)
+                if iszero(eq(word, SWAD)) {
+                    x := mul(x, word)
+                    x := sub(sdiv(x, SWAD), slt(smod(x, SWAD), 0))
                 }
-                mask := shr(1, mask)
+                mstore(add(add(pnl, 0x20), shl(5, from)), x)
+                if slt(x, least) {
+                    least := x
+                    worst := from
+                }
             }
-            worst := shr(5, sub(worst, add(pnl, 0x20)))
         }
     }
 }

@@ -1,127 +1,110 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {FixedPoint, SWAD} from "../math/FixedPoint.sol";
-import {OptionFrame, OptionFrameLib, VolDirection} from "../math/OptionFrame.sol";
-import {ParameterTable, SCENARIO_COUNT_AT, SCENARIOS_AT} from "../types/Parameter.sol";
+import {Memory} from "../math/Memory.sol";
+import {DIRECTIONS, NO_CHANGE, RECORDS} from "../math/Workspace.sol";
+import {MAX_SCENARIOS, ParameterTable, SCENARIO_COUNT_AT, SCENARIOS_AT} from "../types/Parameter.sol";
 
-/// @notice The scenario table of one underlying, laid out for `OptionKernel`: scenarios of one vol direction form a row, which is
-/// part of the frame's `VolDirection`.
-/// @param scale Factor of the core shocks, 1e18. @param mask Bit per scenario that is evaluated.
-/// @param cells Per scenario: | 255..64 spot shock x with the factor, 1e18 | 63..0 address of the record in its row |; address 0
-/// where options cannot change (x = 0 at the unshocked vol).
-/// @param records Address of the rows' room.
-struct ScenarioGrid {
-    uint256 scale;
-    uint256 mask;
-    uint256[] cells;
-    uint256 records;
-}
-
-/// @title Scenarios grouped by vol direction into rows of spots (margin.md section 2)
+/// @title Scenarios grouped by vol direction into rows of ascending spots (margin.md section 2)
+/// @notice A *compiled* scenario word says in its upper 64 bits, which are 0 in the table as it is governed, where it stands:
+///
+///      | 255..208 ln(1 + x), int48, 2**-42 | 207..200 of the first three words: length of a row (none, up, down) |
+///      | 199..192 its record in the rows, which follow each other, from 1; 0 where options cannot change: x = 0, unshocked vol |
+///
+/// @dev `RiskParameters` stores the table compiled, for a spot scale of 1. Other scales and a witness's scenarios are compiled here.
 library Scenarios {
+    using Memory for uint256;
+    using Memory for uint256[];
+
+    /// @dev The governed bits of a scenario word.
+    uint256 internal constant PLAIN = (1 << 192) - 1;
     uint256 private constant RECORD = 64;
-    uint256 private constant DIRECTIONS = 3;
+    uint256 private constant ROWS = 3;
 
     function count(ParameterTable table) internal pure returns (uint256) {
         return table.word(SCENARIO_COUNT_AT);
     }
 
-    /// @notice The grid with empty lanes, and the frame's rows. What was built for the same factor and scenarios is used again.
-    function prepare(ScenarioGrid memory g, OptionFrame memory frame, ParameterTable table, uint256 mask, uint256 scale)
-        internal
-        pure
-    {
+    /// @notice Address of the first scenario word of a table.
+    function words(ParameterTable table) internal pure returns (uint256) {
         unchecked {
-            uint256 directions = frame.directions;
-            if (g.scale == scale && g.mask == mask) return _clear(directions);
-            if (g.records == 0) _reserve(g, count(table));
-            (g.scale, g.mask) = (scale, mask);
-            for (uint256 i; i < DIRECTIONS; ++i) {
-                VolDirection memory d = OptionFrameLib.direction(frame, i);
-                d.first = d.end = g.records + i * g.cells.length * RECORD;
-            }
-            _fill(g, table, directions);
-            _connect(g.cells, directions);
+            return ParameterTable.unwrap(table) + 32 * SCENARIOS_AT;
         }
     }
 
-    /// @dev Each row has room for all scenarios.
-    function _reserve(ScenarioGrid memory g, uint256 total) private pure {
-        g.cells = new uint256[](total);
-        uint256 records;
-        assembly ("memory-safe") {
-            records := mload(0x40)
-            mstore(0x40, add(records, mul(mul(total, RECORD), DIRECTIONS)))
+    /// @notice Whether the words at `from` are compiled: then some row is not empty.
+    function isCompiled(uint256 from) internal pure returns (bool) {
+        unchecked {
+            return (from.load() | (from + 32).load() | (from + 64).load()) & (0xff << 200) != 0;
         }
-        g.records = records;
     }
 
-    /// @dev The records' first words into ascending rows, their second the index of the scenario for now. The table lists the vol
-    /// directions of one spot together: most logarithms serve three scenarios.
-    function _fill(ScenarioGrid memory g, ParameterTable table, uint256 directions) private pure {
+    /// @notice Compiles the scenarios of a mask, core shocks times `scale`, into MAX_SCENARIOS words at `to`, which hold nothing yet.
+    /// Shocks x must be above -1 and ln(1 + x) below 32.
+    function compile(uint256 from, uint256 to, uint256 mask, int256 scale) internal pure {
         unchecked {
-            (uint256[] memory cells, uint256 mask, int256 scale) = (g.cells, g.mask, int256(g.scale));
-            uint256 words = ParameterTable.unwrap(table) + 32 * SCENARIOS_AT;
-            uint256 total = cells.length;
-            int256 lastShock;
-            int256 ln;
-            for (uint256 i; i < total; ++i) {
-                if ((mask >> i) & 1 == 0) continue;
-                uint256 word;
-                assembly ("memory-safe") {
-                    word := mload(add(words, shl(5, i)))
-                }
-                int256 x = int64(uint64(word >> 128));
-                if (word & 0xff00 != 0 && scale != SWAD) x = x * scale / SWAD;
-                if (x != lastShock) {
+            bool known = scale == SWAD && isCompiled(from);
+            for (uint256 rest = mask; rest != 0; rest &= rest - 1) {
+                uint256 at = 32 * FixedPointMathLib.log2(rest & (~rest + 1));
+                uint256 word = (from + at).load();
+                int256 ln = int256(word) >> 208;
+                word &= PLAIN;
+                if (!known) {
+                    int256 x = int64(uint64(word >> 128));
+                    if (word & 0xff00 != 0 && scale != SWAD) x = x * scale / SWAD;
                     ln = FixedPoint.ln(uint256(SWAD + x));
-                    lastShock = x;
+                    word = (word & type(uint128).max) | (uint256(uint64(int64(x))) << 128);
                 }
-                assembly ("memory-safe") {
-                    i := add(i, 1)
-                    mstore(add(cells, shl(5, i)), shl(64, x))
-                    word := and(word, 0x03)
-                    if or(x, word) {
-                        word := add(directions, shl(7, word))
-                        let at := mload(add(word, 0x60))
-                        mstore(add(word, 0x60), add(at, RECORD))
-                        word := mload(add(word, 0x40))
-                        for {} gt(at, word) { at := sub(at, RECORD) } {
-                            let below := sub(at, RECORD)
-                            if iszero(sgt(mload(below), ln)) { break }
-                            mcopy(at, below, RECORD)
-                        }
-                        mstore(at, ln)
-                        mstore(add(at, 0x20), i)
-                    }
-                    i := sub(i, 1)
-                }
+                (to + at).store(word | (uint256(ln) << 208));
+            }
+            uint256 record;
+            for (uint256 row; row < ROWS; ++row) {
+                uint256 length = _sort(to, mask, row, record);
+                record += length;
+                (to + 32 * row).store((to + 32 * row).load() | (length << 200));
             }
         }
     }
 
-    /// @dev Records that have found their place: their addresses to the cells, their lanes to zero.
-    function _connect(uint256[] memory cells, uint256 directions) private pure {
+    /// @notice The rows of compiled scenarios, with empty lanes, into the workspace.
+    function place(uint256 from, uint256 total) internal pure {
         assembly ("memory-safe") {
-            for { let last := add(directions, shl(7, DIRECTIONS)) } lt(directions, last) { directions := add(directions, 0x80) } {
-                let end := mload(add(directions, 0x60))
-                for { let at := mload(add(directions, 0x40)) } lt(at, end) { at := add(at, RECORD) } {
-                    let lanes := add(at, 0x20)
-                    let cell := add(cells, shl(5, mload(lanes)))
-                    mstore(cell, or(mload(cell), at))
-                    mstore(lanes, 0)
-                }
+            let row := DIRECTIONS
+            let at := RECORDS
+            for { let word := from } lt(word, add(from, 0x60)) { word := add(word, 0x20) } {
+                mstore(add(row, 0x40), at)
+                at := add(at, shl(6, and(shr(200, mload(word)), 0xff)))
+                mstore(add(row, 0x60), at)
+                row := add(row, 0x80)
+            }
+            for { let end := add(from, shl(5, total)) } lt(from, end) { from := add(from, 0x20) } {
+                let word := mload(from)
+                at := add(NO_CHANGE, shl(6, and(shr(192, word), 0xff)))
+                mstore(at, sar(208, word))
+                mstore(add(at, 0x20), 0)
             }
         }
     }
 
-    /// @dev Lanes to zero.
-    function _clear(uint256 directions) private pure {
-        assembly ("memory-safe") {
-            for { let last := add(directions, shl(7, DIRECTIONS)) } lt(directions, last) { directions := add(directions, 0x80) } {
-                let end := mload(add(directions, 0x60))
-                for { let at := mload(add(directions, 0x40)) } lt(at, end) { at := add(at, RECORD) } { mstore(add(at, 0x20), 0) }
+    /// @dev Numbers the records of a row by ascending x: insertion into a list of indices, which the table mostly is in order of.
+    function _sort(uint256 to, uint256 mask, uint256 row, uint256 before) private pure returns (uint256 length) {
+        unchecked {
+            uint256[] memory order = new uint256[](MAX_SCENARIOS);
+            for (uint256 rest = mask; rest != 0; rest &= rest - 1) {
+                uint256 at = to + 32 * FixedPointMathLib.log2(rest & (~rest + 1));
+                uint256 word = at.load();
+                if (uint8(word) != row || (row == 0 && uint64(word >> 128) == 0)) continue;
+                uint256 place_ = length++;
+                for (; place_ != 0 && int256(order.at(place_ - 1).load()) >> 208 > int256(word) >> 208; --place_) {
+                    order.put(place_, order.at(place_ - 1));
+                }
+                order.put(place_, at);
+            }
+            for (uint256 i; i < length; ++i) {
+                uint256 at = order.at(i);
+                at.store(at.load() | ((before + i + 1) << 192));
             }
         }
     }

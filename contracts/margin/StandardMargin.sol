@@ -16,15 +16,14 @@ import {Valuation} from "./Valuation.sol";
 /// @title Standard margin: each position on its own, no offsets (margin.md section 6)
 /// @notice CROSS and ISOLATED. Linear in the number of positions. Rounds up.
 library StandardMargin {
-    using Memory for uint256[];
+    using Memory for uint256;
 
-    /// @notice Working state. USD 1e18. @param marks Per position, filled in.
+    /// @notice Working state. USD 1e18. @param marks From a position's word to its mark, in bytes.
     struct Scan {
         ParameterTable table;
         uint256 time;
         Totals totals;
-        uint256[] marks;
-        OptionFrame frame;
+        uint256 marks;
         uint256 spot;
         uint256 initialRate;
         uint256 initialLeast;
@@ -42,7 +41,7 @@ library StandardMargin {
             uint256 mask = p.mask;
             for (uint256 id; mask >> id != 0; ++id) {
                 if ((mask >> id) & 1 == 0) continue;
-                UnderlyingLegs memory legs = PortfolioLib.underlyingAt(p.underlyings.at(id));
+                UnderlyingLegs memory legs = PortfolioLib.underlyingOf(id);
                 s.spot = SpotWord.wrap(legs.spot).spot();
                 if (legs.undated != 0) {
                     uint256 first = PortfolioLib.expiryAt(legs.undated).firstLinear;
@@ -63,12 +62,12 @@ library StandardMargin {
     function _linear(Scan memory s, Portfolio memory p, uint256 first, uint256 mark) private pure {
         unchecked {
             ParameterTable t = s.table;
-            for (uint256 index = first; index != 0; index = p.next.at(index - 1)) {
-                int256 size = int256(p.positions.at(index - 1)) >> 160;
+            for (uint256 at = first; at != 0; at = PortfolioLib.next(p, at)) {
+                int256 size = int256(at.load()) >> 160;
                 uint256 contracts = FixedPoint.abs(size);
                 s.totals.value += size * int256(mark);
                 s.totals.gross += contracts * s.spot;
-                s.marks.put(index - 1, mark);
+                (at + s.marks).store(mark);
                 uint256 notional = FixedPoint.mulWadUp(contracts, mark);
                 s.totals.initial += _tiered(t, notional, Parameter.TIER_1_INITIAL);
                 s.totals.maintenance += _tiered(t, notional, Parameter.TIER_1_MAINTENANCE);
@@ -96,18 +95,16 @@ library StandardMargin {
 
     function _options(Scan memory s, Portfolio memory p, ExpiryLegs memory legs, uint256 forward, uint256 tenor) private pure {
         unchecked {
-            OptionFrame memory f = s.frame;
+            OptionFrame memory f = OptionFrameLib.frame();
             ExpirySlice.decode(f, legs, forward, tenor);
             OptionFrameLib.reset(f, false);
-            OptionKernel.run(f, legs.firstOption);
+            OptionKernel.run(legs.firstOption);
             s.totals.value += f.value;
             s.totals.gross += (uint256(f.calls + f.puts) + 2 * f.shorts) * s.spot;
-            for (uint256 index = legs.firstOption; index != 0;) {
-                --index;
-                uint256 word = p.positions.at(index);
-                if (int256(word) < 0) _short(s, word, s.marks.at(index));
-                else _long(s, word, s.marks.at(index));
-                index = uint16(p.next.at(index)); // above the link: what the kernel keeps
+            for (uint256 at = legs.firstOption; at != 0; at = PortfolioLib.next(p, at)) {
+                uint256 word = at.load();
+                if (int256(word) < 0) _short(s, word, (at + s.marks).load());
+                else _long(s, word, (at + s.marks).load());
             }
         }
     }

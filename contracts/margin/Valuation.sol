@@ -46,7 +46,7 @@ library Valuation {
     }
 
     /// @notice Values the collateral once prices are there.
-    function collateral(ParameterTable table, MarginMode mode, uint256[] memory quantities, Portfolio memory p)
+    function collateral(ParameterTable table, MarginMode mode, uint256[] memory quantities)
         internal
         pure
         returns (Collateral memory c)
@@ -55,7 +55,7 @@ library Valuation {
             for (uint256 i; i < quantities.length && i < MAX_COLLATERALS; ++i) {
                 uint256 word = table.word(COLLATERALS_AT + i);
                 if (quantities.at(i) == 0 || !_exists(word)) continue;
-                UnderlyingLegs memory legs = PortfolioLib.underlyingAt(p.underlyings.at(uint8(word)));
+                UnderlyingLegs memory legs = PortfolioLib.underlyingOf(uint8(word));
                 uint256 value = quantities.at(i) * SpotWord.wrap(legs.spot).spot();
                 c.value += value / WAD;
                 if (_joins(word, mode)) {

@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {QuoteWord, SmileWord, WingWord} from "../types/Feed.sol";
-import {FixedPoint, SWAD} from "./FixedPoint.sol";
+import {FixedPoint, SWAD, WAD} from "./FixedPoint.sol";
 import {OptionFrame} from "./OptionFrame.sol";
 
 /// @title SVI implied volatility (Gatheral 2004, raw parametrisation; margin.md section 1)
@@ -12,24 +12,24 @@ import {OptionFrame} from "./OptionFrame.sol";
 library Svi {
     uint256 private constant YEAR = 365 days;
 
-    /// @notice Decodes a slice into the frame, once per expiry: a in 1e36; b, rho, m 1e18; sigma^2 1e36; ln(refForward) and the
-    /// bound of |k| 2**-42; varianceScale = T / refTau such that (w in 1e36) * varianceScale >> 64 is (v sqrt T)^2 in 2**-120.
+    /// @notice Decodes a slice into the frame, once per expiry, in binary: a, sigma^2 2**-120; b, rho, m 2**-60; ln(refForward) and
+    /// the bound of |k| 2**-42; varianceScale = T / refTau 2**-64, such that w * varianceScale >> 64 is (v sqrt T)^2 in 2**-120.
     /// @param tenor Seconds to expiry, > 0.
     function decode(OptionFrame memory frame, QuoteWord quote, SmileWord smile, WingWord wing, uint256 tenor) internal pure {
         unchecked {
-            int256 a = smile.a() * SWAD;
+            int256 a = smile.a();
             int256 b = int256(smile.b());
             int256 sigma = int256(wing.sigma());
             frame.lnRefForward = FixedPoint.ln(wing.refForward());
-            int256 level = a + b * sigma; // 1e36, >= 0 for an accepted slice
-            frame.bound = level <= 0 ? int256(0) : int256(FixedPointMathLib.sqrt(uint256(level)) << 44) / SWAD;
-            frame.a = a;
-            frame.b = b;
-            frame.rho = smile.rho();
-            frame.m = smile.m();
+            int256 level = a * SWAD + b * sigma; // 1e36, >= 0 for an accepted slice
+            frame.bound = level <= 0 ? 0 : (FixedPointMathLib.sqrt(uint256(level)) << 44) / WAD;
+            frame.a = (a << 120) / SWAD;
+            frame.b = (b << 60) / SWAD;
+            frame.rho = (smile.rho() << 60) / SWAD;
+            frame.m = (smile.m() << 60) / SWAD;
+            sigma = (sigma << 60) / SWAD;
             frame.sigmaSquared = sigma * sigma;
-            // (T / YEAR) / (refTau / 1e18) * 2**120 / 1e36 * 2**64, divisions last
-            frame.varianceScale = (tenor << 184) / (YEAR * quote.refTau() * 1e18);
+            frame.varianceScale = (tenor << 64) * WAD / (YEAR * quote.refTau());
         }
     }
 }

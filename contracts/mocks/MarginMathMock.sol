@@ -8,11 +8,15 @@ import {FixedPoint} from "../math/FixedPoint.sol";
 import {NormalCdf} from "../math/NormalCdf.sol";
 import {NORMAL_TABLE} from "../math/NormalTable.sol";
 import {OptionFrame, OptionFrameLib, VolDirection} from "../math/OptionFrame.sol";
+import {Memory} from "../math/Memory.sol";
+import {Workspace} from "../math/Workspace.sol";
 import {OptionKernel} from "../math/OptionKernel.sol";
 import {ParameterTable} from "../types/Parameter.sol";
 
 /// @title The engine's mathematics, one function at a time, for tests against references
 contract MarginMathMock {
+    using Memory for uint256[];
+
     address private immutable TABLE = SSTORE2.write(NORMAL_TABLE);
 
     /// @return 2**-42. @param x 1e18.
@@ -30,10 +34,11 @@ contract MarginMathMock {
 
     /// @notice N(d) - 1/2, 2**-41. @param d 2**-35.
     function centred(int256[] calldata d) external view returns (int256[] memory n) {
-        int256 bias = NormalCdf.load(TABLE);
+        Workspace.reserve();
+        NormalCdf.load(TABLE);
         n = new int256[](d.length);
         for (uint256 i; i < d.length; ++i) {
-            n[i] = NormalCdf.centred(d[i] + bias, bias);
+            n[i] = NormalCdf.centred(d[i] + NormalCdf.BIAS);
         }
     }
 
@@ -49,9 +54,13 @@ contract MarginMathMock {
         view
         returns (uint256[] memory marks, uint256[] memory stdDevs)
     {
-        OptionFrame memory f;
-        marks = new uint256[](positions.length);
-        stdDevs = _run(f, words, expiry, time, positions, marks);
+        Workspace.reserve();
+        (marks, stdDevs) = _connect(words, expiry, time, positions);
+        OptionFrameLib.reset(OptionFrameLib.frame(), false);
+        _walk(stdDevs);
+        for (uint256 i; i < stdDevs.length; ++i) {
+            stdDevs[i] = uint48(stdDevs[i] >> 24);
+        }
     }
 
     /// @notice Value of one option at shocked spots of the unshocked vol, less its mean with the put or call of the same strike at
@@ -61,14 +70,18 @@ contract MarginMathMock {
         view
         returns (int256[] memory forwards, int256[] memory strikes)
     {
-        OptionFrame memory f;
+        Workspace.reserve();
         uint256[] memory positions = new uint256[](1);
         positions[0] = position;
+        (, uint256[] memory links) = _connect(words, expiry, time, positions);
         uint256[] memory records = new uint256[](2 * lnShocks.length);
         for (uint256 i; i < lnShocks.length; ++i) {
             records[2 * i] = uint256(lnShocks[i]);
         }
-        _runRow(f, words, expiry, time, positions, records);
+        VolDirection memory d = OptionFrameLib.direction(0);
+        (d.first, d.end) = (records.address_(), records.address_() + 32 * records.length);
+        OptionFrameLib.reset(OptionFrameLib.frame(), true);
+        _walk(links);
         forwards = new int256[](lnShocks.length);
         strikes = new int256[](lnShocks.length);
         for (uint256 i; i < lnShocks.length; ++i) {
@@ -77,89 +90,45 @@ contract MarginMathMock {
     }
 
     /// @notice Factors of the shocked vols at a tenor, 2**-60, and the least v sqrt T, 2**-35.
-    // solhint-disable-next-line gas-calldata-parameters
-    function shocks(uint256[] memory parameters, uint256 tenor)
+    function shocks(uint256[] calldata parameters, uint256 tenor)
         external
         pure
         returns (uint256 up, uint256 leastUp, uint256 down, uint256 leastDown)
     {
-        OptionFrame memory f;
-        uint256[] memory none;
-        OptionFrameLib.connect(f, 0, none, none, 0);
-        ParameterTable table;
-        assembly ("memory-safe") {
-            table := add(parameters, 0x20)
-        }
-        ExpirySlice.shocks(f, table, tenor, ExpirySlice.sqrtYears(tenor));
-        VolDirection memory d = OptionFrameLib.direction(f, 1);
+        Workspace.reserve();
+        uint256[] memory copy = parameters;
+        ExpirySlice.shocks(ParameterTable.wrap(copy.address_()), tenor, ExpirySlice.sqrtYears(tenor));
+        VolDirection memory d = OptionFrameLib.direction(1);
         (up, leastUp) = (d.factor, d.least);
-        d = OptionFrameLib.direction(f, 2);
+        d = OptionFrameLib.direction(2);
         (down, leastDown) = (d.factor, d.least);
     }
 
-    function _run(
-        OptionFrame memory f,
-        uint256[3] calldata words,
-        uint32 expiry,
-        uint256 time,
-        uint256[] memory positions,
-        uint256[] memory marks
-    ) private view returns (uint256[] memory kept) {
-        _connect(f, words, expiry, time, positions, marks);
-        OptionFrameLib.reset(f, false);
-        kept = _walk(f, positions.length);
-        for (uint256 i; i < kept.length; ++i) {
-            kept[i] = uint48(kept[i] >> 16);
-        }
-    }
-
-    function _runRow(
-        OptionFrame memory f,
-        uint256[3] calldata words,
-        uint32 expiry,
-        uint256 time,
-        uint256[] memory positions,
-        uint256[] memory records
-    ) private view {
-        _connect(f, words, expiry, time, positions, new uint256[](positions.length));
-        VolDirection memory d = OptionFrameLib.direction(f, 0);
-        (d.factor, d.least) = (1 << 60, 1);
-        uint256 at;
-        assembly ("memory-safe") {
-            at := add(records, 0x20)
-        }
-        (d.first, d.end) = (at, at + 32 * records.length);
-        OptionFrameLib.reset(f, true);
-        _walk(f, positions.length);
-    }
-
-    function _connect(
-        OptionFrame memory f,
-        uint256[3] calldata words,
-        uint32 expiry,
-        uint256 time,
-        uint256[] memory positions,
-        uint256[] memory marks
-    ) private view {
-        uint256 marksAt;
-        assembly ("memory-safe") {
-            marksAt := marks
-        }
-        OptionFrameLib.connect(f, NormalCdf.load(TABLE), positions, new uint256[](positions.length), marksAt);
+    /// @dev The frame at an expiry, and arrays for what the kernel writes of each position.
+    function _connect(uint256[3] calldata words, uint32 expiry, uint256 time, uint256[] memory positions)
+        private
+        view
+        returns (uint256[] memory marks, uint256[] memory links)
+    {
+        NormalCdf.load(TABLE);
+        (marks, links) = (new uint256[](positions.length), new uint256[](positions.length));
+        OptionFrame memory f = OptionFrameLib.frame();
+        f.marks = marks.address_() - positions.address_();
+        f.links = links.address_() - positions.address_();
         ExpiryLegs memory legs;
         (legs.key, legs.quote, legs.smile, legs.wing) = (expiry, words[0], words[1], words[2]);
         (uint256 forward, uint256 tenor) = ExpirySlice.future(legs, time);
         ExpirySlice.decode(f, legs, forward, tenor);
     }
 
-    function _walk(OptionFrame memory f, uint256 count) private pure returns (uint256[] memory next) {
-        uint256 at = f.next;
-        assembly ("memory-safe") {
-            next := at
+    /// @dev From the last position to the first.
+    function _walk(uint256[] memory links) private pure {
+        uint256 at; // of a position's word
+        uint256 distance = OptionFrameLib.frame().links;
+        for (uint256 i; i < links.length; ++i) {
+            links[i] = at;
+            at = links.address_() + 32 * i - distance;
         }
-        for (uint256 i; i < count; ++i) {
-            next[i] = i;
-        }
-        OptionKernel.run(f, count);
+        OptionKernel.run(at);
     }
 }

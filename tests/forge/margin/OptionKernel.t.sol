@@ -3,6 +3,8 @@ pragma solidity 0.8.30;
 
 import {SSTORE2} from "solady/utils/SSTORE2.sol";
 import {FixedPoint} from "../../../contracts/math/FixedPoint.sol";
+import {Memory} from "../../../contracts/math/Memory.sol";
+import {Workspace} from "../../../contracts/math/Workspace.sol";
 import {NormalCdf} from "../../../contracts/math/NormalCdf.sol";
 import {NORMAL_TABLE} from "../../../contracts/math/NormalTable.sol";
 import {OptionFrame, OptionFrameLib, VolDirection} from "../../../contracts/math/OptionFrame.sol";
@@ -13,6 +15,8 @@ import {ReadableKernel} from "./ReadableKernel.sol";
 
 /// @notice Kernel against its readable equivalent: every word either writes, on random frames, options and rows.
 contract OptionKernelTest {
+    using Memory for uint256[];
+
     uint256 private constant OPTIONS = 9;
     address private immutable TABLE = SSTORE2.write(NORMAL_TABLE);
 
@@ -34,25 +38,25 @@ contract OptionKernelTest {
 
     /// @dev External: each run has memory of its own, laid out alike.
     function scan(uint256 seed, bool fast) external view returns (Result memory r) {
-        OptionFrame memory f;
-        int256 bias = NormalCdf.load(TABLE);
+        Workspace.reserve();
+        NormalCdf.load(TABLE);
+        OptionFrame memory f = OptionFrameLib.frame();
         uint256[] memory positions = new uint256[](OPTIONS);
         uint256[] memory next = new uint256[](OPTIONS);
         uint256[] memory marks = new uint256[](OPTIONS);
-        uint256 marksAt;
-        assembly ("memory-safe") {
-            marksAt := marks
-        }
-        OptionFrameLib.connect(f, bias, positions, next, marksAt);
+        f.links = next.address_() - positions.address_();
+        if (_roll(seed, 91) % 8 != 0) f.marks = marks.address_() - positions.address_();
         _slice(f, seed);
-        uint256[] memory rows = _rows(f, seed);
+        uint256[] memory rows = _rows(seed);
         OptionFrameLib.reset(f, _roll(seed, 90) % 8 != 0);
         for (uint256 i; i < OPTIONS; ++i) {
             positions[i] = _option(seed, i);
-            next[i] = i; // the list runs from the last option to the first
+            // the list runs from the last option to the first
+            next[i] = i == 0 ? 0 : positions.address_() + 32 * (i - 1);
         }
-        if (fast) OptionKernel.run(f, OPTIONS);
-        else ReadableKernel.run(f, OPTIONS);
+        uint256 last = positions.address_() + 32 * (OPTIONS - 1);
+        if (fast) OptionKernel.run(last);
+        else ReadableKernel.run(f, last);
         r.frame = keccak256(abi.encode(f));
         r.next = keccak256(abi.encode(next));
         r.marks = keccak256(abi.encode(marks));
@@ -65,25 +69,25 @@ contract OptionKernelTest {
         f.discount = 0.8e18 + _roll(seed, 2) % 0.4e18;
         f.discountedForward = forward * f.discount / 1e18;
         f.lnRefForward = f.lnForward + int256(_roll(seed, 3) % (1 << 41)) - (1 << 40);
-        f.bound = int256(_roll(seed, 4) % (1 << 44));
-        f.a = (int256(_roll(seed, 5) % 0.2e18) - 0.001e18) * 1e18;
-        f.b = int256(_roll(seed, 6) % 0.5e18);
-        f.rho = int256(_roll(seed, 7) % 2e18) - 1e18;
-        f.m = int256(_roll(seed, 8) % 0.4e18) - 0.2e18;
-        f.sigmaSquared = int256(_roll(seed, 9) % 1e36);
+        f.bound = _roll(seed, 4) % (1 << 44);
+        f.a = (int256(_roll(seed, 5) % 0.2e18) - 0.001e18) << 60;
+        f.b = int256(_roll(seed, 6) % (1 << 59));
+        f.rho = int256(_roll(seed, 7) % (2 << 60)) - (1 << 60);
+        f.m = int256(_roll(seed, 8) % (1 << 59)) - (1 << 58);
+        f.sigmaSquared = int256(_roll(seed, 9) % (1 << 120));
         // T / refTau from 0 to about 2; now and then far less
-        f.varianceScale = (_roll(seed, 10) % 5e19) >> (_roll(seed, 11) % 4 == 0 ? _roll(seed, 12) % 66 : 0);
+        f.varianceScale = (_roll(seed, 10) % (2 << 64)) >> (_roll(seed, 11) % 4 == 0 ? _roll(seed, 12) % 66 : 0);
     }
 
     /// @dev Rows of 0 to 11 records, ascending in ln(1 + x) of -2 to 2.
-    function _rows(OptionFrame memory f, uint256 seed) private pure returns (uint256[] memory room) {
+    function _rows(uint256 seed) private pure returns (uint256[] memory room) {
         room = new uint256[](3 * 2 * 11);
         uint256 at;
         assembly ("memory-safe") {
             at := add(room, 0x20)
         }
         for (uint256 i; i < 3; ++i) {
-            VolDirection memory d = OptionFrameLib.direction(f, i);
+            VolDirection memory d = OptionFrameLib.direction(i);
             d.factor = i == 0 ? 1 << 60 : _roll(seed, 20 + i) % (4 << 60);
             d.least = i == 0 ? 1 : 1 + _roll(seed, 23 + i) % (1 << 34);
             d.first = at;

@@ -3,15 +3,15 @@ pragma solidity 0.8.30;
 
 import {NormalCdf} from "../../../contracts/math/NormalCdf.sol";
 import {OptionFrame, OptionFrameLib, VolDirection} from "../../../contracts/math/OptionFrame.sol";
+import {DIRECTIONS} from "../../../contracts/math/Workspace.sol";
 
 /// @notice What `OptionKernel` does, in Solidity that can be read: the same results to the last digit.
 library ReadableKernel {
-    int256 internal constant WAD = 1e18;
     /// @dev Lanes count USD in 1e-12.
     int256 internal constant LANE_UNIT = 1e24;
 
     struct Option {
-        uint256 index;
+        uint256 at; // address of the word
         uint256 word;
         int256 moneyness; // ln(F/K), 2**-42
         uint256 s; // v sqrt T, 2**-60
@@ -20,30 +20,32 @@ library ReadableKernel {
         int256 strikeLane; // -size D K
     }
 
-    function run(OptionFrame memory f, uint256 index) internal pure {
-        while (index != 0) {
+    function run(OptionFrame memory f, uint256 at) internal pure {
+        while (at != 0) {
             Option memory o;
-            (o.index, o.word) = (index, element(f.positions, index));
+            (o.at, o.word) = (at, load(at));
             int256 lnStrike = int48(uint48(o.word >> 112));
             o.s = deviation(f, lnStrike);
             o.moneyness = f.lnForward - lnStrike;
             market(f, o);
-            for (uint256 d = 0; d < 3 && f.directionsEnd != f.directions; ++d) {
-                row(f, OptionFrameLib.direction(f, d), o);
+            for (uint256 d = 0; d < 3 && f.rowsEnd != DIRECTIONS; ++d) {
+                VolDirection memory direction = OptionFrameLib.direction(d);
+                if (d == 0) (direction.factor, direction.least) = (1 << 60, 1); // unshocked, whatever is there
+                row(direction, o);
             }
-            index = uint16(element(f.next, index));
+            at = uint24(load(at + f.links));
         }
     }
 
     /// @dev SVI (math/Svi.sol): w = a + b (rho k + sqrt(k^2 + sigma^2)), k clamped and less m; s = sqrt(w T / refTau).
     function deviation(OptionFrame memory f, int256 lnStrike) internal pure returns (uint256) {
         int256 k = lnStrike - f.lnRefForward;
-        if (k > f.bound) k = f.bound;
-        if (k < -f.bound) k = -f.bound;
-        k = ((k * WAD) >> 42) - f.m;
+        if (k > int256(f.bound)) k = int256(f.bound);
+        if (k < -int256(f.bound)) k = -int256(f.bound);
+        k = (k << 18) - f.m; // 2**-60
         (uint256 inner, uint256 kept) = root(uint256(k * k + f.sigmaSquared), f.innerRoot);
         f.innerRoot = kept;
-        int256 w = f.a + f.b * (f.rho * k / WAD + int256(inner));
+        int256 w = f.a + f.b * (((f.rho * k) >> 60) + int256(inner));
         uint256 variance = w > 0 ? (uint256(w) * f.varianceScale) >> 64 : 0; // 2**-120
         (f.outerRoot, kept) = root(variance, f.outerRoot);
         return f.outerRoot;
@@ -53,7 +55,7 @@ library ReadableKernel {
     function root(uint256 x, uint256 last) internal pure returns (uint256 z, uint256) {
         z = last;
         uint256 q = z == 0 ? 0 : x / z;
-        if (!(q < 2 * z && z < 2 * q)) {
+        if (q < z / 2 || q >= z + 2 * (z / 2)) {
             uint256 shift; // half of the largest multiple of 4 with x >> shift >= 1 (0 for x = 0)
             while (shift < 252 && x >> (shift + 4) != 0) shift += 4;
             shift /= 2;
@@ -66,20 +68,20 @@ library ReadableKernel {
     }
 
     /// @dev d1 as a position, and v sqrt T as a difference of positions.
-    function point(OptionFrame memory f, int256 moneyness, uint256 stdDev) internal pure returns (int256 d1) {
+    function point(int256 moneyness, uint256 stdDev) internal pure returns (int256 d1) {
         int256 inverse = int256((uint256(1) << 75) / stdDev);
-        return ((moneyness * inverse) >> 47) + int256(stdDev / 2) + f.bias;
+        return ((moneyness * inverse) >> 47) + int256(stdDev / 2) + NormalCdf.BIAS;
     }
 
     function market(OptionFrame memory f, Option memory o) internal pure {
         uint256 stdDev = o.s >> 25 == 0 ? 1 : o.s >> 25;
-        int256 d1 = point(f, o.moneyness, stdDev);
-        keep(f.next, o.index, (uint256(d1 - f.bias) << 64) | (stdDev << 16));
+        int256 d1 = point(o.moneyness, stdDev);
+        store(o.at + f.links, load(o.at + f.links) | (uint256(d1) << 72) | (stdDev << 24));
         o.strike = int256(uint256(uint64(o.word)) * f.discount / 1e8);
         if (uint256(o.strike) > f.highestStrike) f.highestStrike = uint256(o.strike);
 
-        int256 n1 = NormalCdf.centred(d1, f.bias);
-        int256 n2 = NormalCdf.centred(d1 - int256(stdDev), f.bias);
+        int256 n1 = NormalCdf.centred(d1);
+        int256 n2 = NormalCdf.centred(d1 - int256(stdDev));
         mark(f, o, 2 * (int256(f.discountedForward) * n1 - o.strike * n2));
         int256 size = int256(o.word) >> 160;
         o.forwardLane = (size * int256(f.discountedForward) / LANE_UNIT) << 128;
@@ -95,33 +97,24 @@ library ReadableKernel {
         if (put) difference = -difference;
         int256 value = twice + ((difference + 1) << 41);
         value = value > 0 ? value >> 42 : int256(0);
-        if (f.marks != 0) store(f.marks + 32 * o.index, uint256(value));
+        if (f.marks != 0) store(o.at + f.marks, uint256(value));
         f.value += size * value;
         if (put) f.puts += size;
         else f.calls += size;
         if (size < 0) f.shorts += uint256(-size);
     }
 
-    function row(OptionFrame memory f, VolDirection memory d, Option memory o) internal pure {
+    function row(VolDirection memory d, Option memory o) internal pure {
         uint256 stdDev = (o.s * d.factor) >> 85;
         if (stdDev < d.least) stdDev = d.least;
         int256 inverse = int256((uint256(1) << 75) / stdDev);
-        int256 d1 = point(f, o.moneyness, stdDev);
+        int256 d1 = point(o.moneyness, stdDev);
         for (uint256 at = d.first; at < d.end; at += 64) {
             int256 shocked = d1 + ((int256(load(at)) * inverse) >> 47);
-            int256 change = o.forwardLane * NormalCdf.centred(shocked, f.bias)
-                + o.strikeLane * NormalCdf.centred(shocked - int256(stdDev), f.bias);
+            int256 change = o.forwardLane * NormalCdf.centred(shocked)
+                + o.strikeLane * NormalCdf.centred(shocked - int256(stdDev));
             store(at + 32, uint256(int256(load(at + 32)) + change)); // two sums in one word
         }
-    }
-
-    /// @dev Element `index - 1` of an array at an address.
-    function element(uint256 array, uint256 index) internal pure returns (uint256) {
-        return load(array + 32 * index);
-    }
-
-    function keep(uint256 array, uint256 index, uint256 bits) internal pure {
-        store(array + 32 * index, element(array, index) | bits);
     }
 
     function load(uint256 at) internal pure returns (uint256 value) {
