@@ -54,7 +54,9 @@ abstract contract CaseLoader {
         uint256[] memory words = parameters[:ENGINE_WORDS];
         c.table = ParameterTable.wrap(words.address_());
         c.time = market.time;
-        _group(c, Reads.book(book));
+        Book memory copy = Reads.book(book);
+        PortfolioLib.admit(copy.positions);
+        _group(c, copy);
         c.oldestPrice = MarketLoader.fromMarket(market, c.portfolio);
     }
 

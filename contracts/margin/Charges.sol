@@ -44,7 +44,7 @@ library Charges {
     /// @notice Short options: a rate of the spot on net short calls and net short puts of the expiry.
     function addShortOptions(Stress memory s, UnderlyingRisk memory risk, OptionFrame memory f) internal pure {
         unchecked {
-            uint256 short_ = (f.calls < 0 ? uint256(-f.calls) : 0) + (f.puts < 0 ? uint256(-f.puts) : 0);
+            uint256 short_ = _short(f.longCalls + f.shortCalls) + _short(f.longPuts + f.shortPuts);
             if (short_ == 0) return;
             uint256 rate = s.table.get(Parameter.SHORT_OPTION_RATE);
             risk.shortOptions += FixedPoint.mulWadUp(FixedPoint.divWadUp(short_ * s.spot), rate);
@@ -97,6 +97,12 @@ library Charges {
         }
     }
 
+    function _short(int256 net) private pure returns (uint256) {
+        unchecked {
+            return net < 0 ? uint256(-net) : 0;
+        }
+    }
+
     /// @dev Liquidity: excess * min(slope * excess, cap), excess of |delta| S over what the market absorbs.
     function _delta(Stress memory s) private pure returns (uint256) {
         unchecked {
@@ -128,7 +134,7 @@ library Charges {
             if (!s.greeks && FixedPoint.mulWadUp(FixedPoint.divWadUp(s.vegaBound), DENSITY_AT_ZERO) < free) return;
             int256 vega;
             for (uint256 at = legs.expiries; at != 0;) {
-                ExpiryLegs memory expiry = PortfolioLib.expiryAt(at);
+                ExpiryLegs memory expiry = PortfolioLib.asExpiry()(at);
                 vega += _vegaOf(expiry, p);
                 at = expiry.next;
             }

@@ -64,10 +64,10 @@ library ExpirySlice {
             if (tenor < least) tenor = least;
             uint256 h = FixedPoint.pow(pivot * WAD / tenor, power);
             uint256 fall = table.get(Parameter.VOL_RANGE_DOWN) * h / WAD;
-            VolDirection memory d = OptionFrameLib.direction(VOL_UP);
+            VolDirection memory d = OptionFrameLib.asDirection()(OptionFrameLib.directionAt(VOL_UP));
             d.factor = ((WAD + table.get(Parameter.VOL_RANGE_UP) * h / WAD) << 60) / WAD; // >= 1: never below v
             d.least = ((table.get(Parameter.VOL_FLOOR_UP) * sqrtTenor / WAD) >> 25) + 1;
-            d = OptionFrameLib.direction(VOL_DOWN);
+            d = OptionFrameLib.asDirection()(OptionFrameLib.directionAt(VOL_DOWN));
             d.factor = fall < WAD ? ((WAD - fall) << 60) / WAD : 0;
             d.least = ((table.get(Parameter.VOL_FLOOR_DOWN) * sqrtTenor / WAD) >> 25) + 1;
         }

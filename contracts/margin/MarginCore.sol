@@ -5,6 +5,7 @@ import {IMarginEngine, Requirement} from "../interfaces/IMarginEngine.sol";
 import {FixedPoint, SWAD, WAD} from "../math/FixedPoint.sol";
 import {OptionFrame, OptionFrameLib} from "../math/OptionFrame.sol";
 import {Memory} from "../math/Memory.sol";
+import {FRAME} from "../math/Workspace.sol";
 import {MarginMode} from "../types/Book.sol";
 import {Parameter} from "../types/Parameter.sol";
 import {Charges} from "./Charges.sol";
@@ -55,7 +56,7 @@ library MarginCore {
         unchecked {
             s.marks = marks.address_() - positions.address_();
         }
-        OptionFrame memory f = OptionFrameLib.frame();
+        OptionFrame memory f = OptionFrameLib.asFrame()(FRAME);
         (f.links, f.marks) = (c.portfolio.links, s.marks);
         StandardMargin.scan(s, c.portfolio);
     }
@@ -95,7 +96,7 @@ library MarginCore {
             chosen = ScenarioChoice.choose(c);
             Stress memory s;
             (s.table, s.time, s.totals, s.greeks) = (c.table, c.time, totals, greeks);
-            OptionFrame memory f = OptionFrameLib.frame();
+            OptionFrame memory f = OptionFrameLib.asFrame()(FRAME);
             (f.links, f.marks) = (c.portfolio.links, 0);
             uint256 legged = c.portfolio.legged;
             risks = ScenarioChoice.reserve(legged);

@@ -69,6 +69,7 @@ contract MarginEngine is IMarginEngine, CaseLoader {
         _begin(c);
         Book memory book = Reads.book(LEDGER, account);
         Trades.apply_(book, legs, cashChange);
+        PortfolioLib.admit(book.positions);
         _load(c, book);
         return MarginCore.requirement(c);
     }

@@ -26,11 +26,11 @@ library MarketLoader {
             uint256 at;
             for (uint256 id; mask >> id != 0; ++id) {
                 if ((mask >> id) & 1 == 0) continue;
-                UnderlyingLegs memory legs = PortfolioLib.underlyingOf(id);
+                UnderlyingLegs memory legs = PortfolioLib.asUnderlying()(PortfolioLib.entry(id));
                 legs.spot = words.at(at++);
                 oldest = _checkSpot(legs.spot, id, oldest);
                 for (uint256 node = legs.expiries; node != 0;) {
-                    ExpiryLegs memory expiry = PortfolioLib.expiryAt(node);
+                    ExpiryLegs memory expiry = PortfolioLib.asExpiry()(node);
                     (expiry.quote, expiry.smile, expiry.wing) = (words.at(at), words.at(at + 1), words.at(at + 2));
                     at += 3;
                     oldest = _checkExpiry(expiry, oldest);
@@ -47,12 +47,12 @@ library MarketLoader {
             uint256 mask = p.mask;
             for (uint256 id; mask >> id != 0; ++id) {
                 if ((mask >> id) & 1 == 0) continue;
-                UnderlyingLegs memory legs = PortfolioLib.underlyingOf(id);
+                UnderlyingLegs memory legs = PortfolioLib.asUnderlying()(PortfolioLib.entry(id));
                 UnderlyingMarket calldata found = _find(market, uint8(id));
                 legs.spot = found.spot;
                 oldest = _checkSpot(legs.spot, id, oldest);
                 for (uint256 node = legs.expiries; node != 0;) {
-                    ExpiryLegs memory expiry = PortfolioLib.expiryAt(node);
+                    ExpiryLegs memory expiry = PortfolioLib.asExpiry()(node);
                     _fill(expiry, found);
                     oldest = _checkExpiry(expiry, oldest);
                     node = expiry.next;
@@ -70,7 +70,7 @@ library MarketLoader {
             for (uint256 id; mask >> id != 0; ++id) {
                 if ((mask >> id) & 1 == 0) continue;
                 keys.put(at++, id << 32);
-                uint256 node = PortfolioLib.underlyingOf(id).expiries;
+                uint256 node = PortfolioLib.asUnderlying()(PortfolioLib.entry(id)).expiries;
                 while (node != 0) {
                     keys.put(at++, node.load()); // the key, then the next node
                     node = (node + 0x20).load();

@@ -53,9 +53,30 @@ library PortfolioLib {
     using Memory for uint256;
     using Memory for uint256[];
 
-    uint256 private constant FIRST_LINEAR = 0x40; // offset in ExpiryLegs
+    /// @dev Offsets in ExpiryLegs.
+    uint256 private constant FIRST_LINEAR = 0x40;
+    uint256 private constant FIRST_OPTION = 0x60;
+    /// @dev A tag: the position's kind without its last bit, which options differ in, underlying and expiry.
+    uint256 private constant TAG = 0xfeffffffffff;
 
-    /// @notice Groups `positions` into `p`. Sizes of zero are left out. Reverts `UnknownInstrument` for what has no pricer here.
+    /// @notice Takes words of a caller: leaves out sizes of zero, reverts `UnknownInstrument` for what has no pricer here.
+    function admit(uint256[] memory positions) internal pure {
+        unchecked {
+            uint256 count;
+            for (uint256 i; i < positions.length; ++i) {
+                uint256 word = positions.at(i);
+                if (word >> 160 == 0) continue;
+                uint256 kind = (word >> 104) & 0xff;
+                if (kind > 3 || (kind == 0) != (uint32(word >> 64) == 0)) revert UnknownInstrument(uint112(word));
+                positions.put(count++, word);
+            }
+            assembly ("memory-safe") {
+                mstore(positions, count)
+            }
+        }
+    }
+
+    /// @notice Groups `positions` into `p`: words of the ledger, which lists canonical instruments and no size of zero, or admitted.
     function group(Portfolio memory p, uint256[] memory positions) internal pure {
         unchecked {
             p.positions = positions;
@@ -66,49 +87,39 @@ library PortfolioLib {
                 let room := mload(0x40)
                 links := sub(room, at)
                 mstore(0x40, add(room, sub(end, at)))
+                mstore(SLOTS, not(0)) // the slot of tag 0 is not one of tag 0 while it is empty
             }
             p.links = links;
             while (true) {
                 uint256 slot;
                 (at, slot) = _link(at, end, links);
                 if (at == end) return;
-                // The first position of its expiry, one whose slot another expiry took, or no instrument.
+                // The first position of its list, or one whose slot another list took.
                 uint256 word = at.load();
-                uint256 key = (word >> 64) & 0xffffffffff;
-                uint256 kind = (word >> 104) & 0xff;
-                if (kind > 3 || (kind == 0) != (key & 0xffffffff == 0)) revert UnknownInstrument(uint112(word));
-                slot.store(_legs(p, key));
+                uint256 list = _legs(p, (word >> 64) & 0xffffffffff) + ((word >> 104) & 0xff < 2 ? FIRST_LINEAR : FIRST_OPTION);
+                slot.store((((word >> 64) & TAG) << 24) | list);
             }
         }
     }
 
-    /// @dev Puts positions at the head of their lists as long as their slot holds their expiry. Readable equivalent:
+    /// @dev Puts positions at the head of their lists as long as their slot holds their list. Readable equivalent:
     ///
     ///      for (; at < end; at += 32) {
-    ///          if (size(at) == 0) continue;
-    ///          slot = SLOTS + 32 * hash(key(at));
-    ///          if (slot is empty || slot.legs.key != key(at) || !exists(kind(at))) break;
-    ///          list = kind(at) < 2 ? slot.legs.firstLinear : slot.legs.firstOption;
-    ///          (link(at), list) = (list, at);
+    ///          slot = SLOTS + 32 * hash(tag(at));
+    ///          if (slot.tag != tag(at)) break;
+    ///          (link(at), slot.list) = (slot.list, at);
     ///      }
     function _link(uint256 from, uint256 end, uint256 links) private pure returns (uint256 at, uint256 slot) {
         assembly ("memory-safe") {
-            mstore(0x00, not(0)) // the key that an empty slot shows
             for { at := from } lt(at, end) { at := add(at, 0x20) } {
-                let word := mload(at)
-                if iszero(shr(160, word)) { continue }
-                let kind := and(shr(104, word), 0xff)
-                word := and(shr(64, word), 0xffffffffff)
-                // the six bits above 2**40 of key * 0x9e3779b97f4a7c15
-                slot := add(SLOTS, and(shr(35, mul(word, 0x9e3779b97f4a7c15)), 0x7e0))
-                let legs := mload(slot)
-                if iszero(
-                    and(eq(mload(legs), word), and(lt(kind, 4), eq(iszero(kind), iszero(and(word, 0xffffffff)))))
-                ) { break }
-                // firstLinear for perps and futures, firstOption for calls and puts
-                legs := add(legs, add(FIRST_LINEAR, shl(4, and(kind, 2))))
-                mstore(add(at, links), mload(legs))
-                mstore(legs, at)
+                let tag := and(shr(64, mload(at)), TAG)
+                // the six bits above 2**40 of tag * 0x9e3779b97f4a7c15
+                slot := add(SLOTS, and(shr(35, mul(tag, 0x9e3779b97f4a7c15)), 0x7e0))
+                let list := mload(slot)
+                if xor(shr(24, list), tag) { break }
+                list := and(list, 0xffffff)
+                mstore(add(at, links), mload(list))
+                mstore(list, at)
             }
         }
     }
@@ -124,7 +135,7 @@ library PortfolioLib {
     function underlying(Portfolio memory p, uint256 id, uint32 expiry) internal pure returns (uint256 at) {
         unchecked {
             if (id >= MAX_UNDERLYINGS) revert IMarginEngine.MissingPrice(uint8(id), expiry);
-            at = (UNDERLYINGS + 32 * id).load();
+            at = entry(id);
             if (at != 0) return at;
             UnderlyingLegs memory legs;
             assembly ("memory-safe") {
@@ -136,39 +147,38 @@ library PortfolioLib {
         }
     }
 
-    /// @notice The entry of an underlying that is in the mask. @dev A struct in memory is its address; the detour spares the empty
-    /// struct that Solidity allocates for a named result.
-    function underlyingOf(uint256 id) internal pure returns (UnderlyingLegs memory) {
-        return underlyingAt((UNDERLYINGS + 32 * id).load());
+    /// @notice Address of the entry of an underlying that is in the mask.
+    function entry(uint256 id) internal pure returns (uint256) {
+        unchecked {
+            return (UNDERLYINGS + 32 * id).load();
+        }
     }
 
-    function underlyingAt(uint256 at) internal pure returns (UnderlyingLegs memory) {
-        function (uint256) internal pure returns (uint256) address_ = _same;
-        function (uint256) internal pure returns (UnderlyingLegs memory) struct_;
+    /// @notice The struct at an address, as `asUnderlying()(address)`. @dev A struct in memory is its address. A function that
+    /// returned it would first allocate an empty one, so this returns the cast.
+    function asUnderlying() internal pure returns (function (uint256) internal pure returns (UnderlyingLegs memory) cast) {
+        function (uint256) internal pure returns (uint256) same = _same;
         assembly ("memory-safe") {
-            struct_ := address_
+            cast := same
         }
-        return struct_(at);
     }
 
-    function expiryAt(uint256 at) internal pure returns (ExpiryLegs memory) {
-        function (uint256) internal pure returns (uint256) address_ = _same;
-        function (uint256) internal pure returns (ExpiryLegs memory) struct_;
+    function asExpiry() internal pure returns (function (uint256) internal pure returns (ExpiryLegs memory) cast) {
+        function (uint256) internal pure returns (uint256) same = _same;
         assembly ("memory-safe") {
-            struct_ := address_
+            cast := same
         }
-        return struct_(at);
     }
 
     /// @dev Address of the legs with a key, created where there are none.
     function _legs(Portfolio memory p, uint256 key) private pure returns (uint256 at) {
         unchecked {
-            UnderlyingLegs memory owner = underlyingAt(underlying(p, key >> 32, uint32(key)));
+            UnderlyingLegs memory owner = asUnderlying()(underlying(p, key >> 32, uint32(key)));
             p.legged |= 1 << (key >> 32);
             bool dated = uint32(key) != 0;
             at = dated ? owner.expiries : owner.undated;
             while (at != 0) {
-                ExpiryLegs memory legs = expiryAt(at);
+                ExpiryLegs memory legs = asExpiry()(at);
                 if (legs.key == key) return at;
                 at = legs.next;
             }

@@ -7,7 +7,7 @@ import {Memory} from "../math/Memory.sol";
 import {NormalCdf} from "../math/NormalCdf.sol";
 import {OptionFrame, OptionFrameLib} from "../math/OptionFrame.sol";
 import {OptionKernel} from "../math/OptionKernel.sol";
-import {NO_CHANGE} from "../math/Workspace.sol";
+import {FRAME, NO_CHANGE} from "../math/Workspace.sol";
 import {SpotWord} from "../types/Feed.sol";
 import {MAX_SCENARIOS, Parameter, UNDERLYINGS_AT} from "../types/Parameter.sol";
 import {Charges} from "./Charges.sol";
@@ -24,9 +24,8 @@ library ScenarioMargin {
     using Memory for uint256[];
     using Memory for int256[];
 
-    /// @dev 1e36 / 1e24: the lanes count USD in 1e-12.
-    int256 private constant LANE_UNIT = 1e24;
-    /// @dev Sum of |size F| and |size K| in lane units: a lane is 128 bits, of which N - 1/2 takes 40.
+    int256 private constant LANE_UNIT = OptionFrameLib.LANE_UNIT;
+    /// @dev Sum of |size F| and |size K| in lane units: a lane is 128 bits, of which N - 1/2 takes 40. K counts up to twice.
     uint256 private constant LANE_LIMIT = 1 << 86;
 
     /// @notice The book's size x price in one expiry is beyond what the engine computes exactly (7e13 USD).
@@ -39,7 +38,7 @@ library ScenarioMargin {
         returns (UnderlyingRisk memory risk)
     {
         unchecked {
-            UnderlyingLegs memory legs = PortfolioLib.underlyingOf(id);
+            UnderlyingLegs memory legs = PortfolioLib.asUnderlying()(PortfolioLib.entry(id));
             risk.id = id;
             uint256 scale = uint64(s.table.word(UNDERLYINGS_AT + id) >> 32);
             s.spotScale = scale == 0 ? WAD : scale;
@@ -49,7 +48,7 @@ library ScenarioMargin {
             (s.gamma, s.nearGamma, s.nearShort, s.vegaBound) = (0, 0, 0, 0);
             _undated(s, p, legs, risk); // sets linear and delta
             for (uint256 at = legs.expiries; at != 0;) {
-                ExpiryLegs memory expiry = PortfolioLib.expiryAt(at);
+                ExpiryLegs memory expiry = PortfolioLib.asExpiry()(at);
                 _expiry(s, p, expiry, risk);
                 at = expiry.next;
             }
@@ -74,6 +73,7 @@ library ScenarioMargin {
                 s.scenarios = s.compiled;
             }
             Scenarios.place(s.scenarios, total);
+            OptionFrameLib.setRows(OptionFrameLib.asFrame()(FRAME), true);
         }
     }
 
@@ -86,7 +86,7 @@ library ScenarioMargin {
             int256 value;
             if (legs.undated != 0) {
                 uint256 mark = Valuation.perpMark(s.table, legs.spot);
-                (value, s.perpContracts) = _linear(p, PortfolioLib.expiryAt(legs.undated).firstLinear, mark);
+                (value, s.perpContracts) = _linear(p, PortfolioLib.asExpiry()(legs.undated).firstLinear, mark);
                 s.perpValue = s.perpContracts * mark;
                 s.totals.value += value;
             }
@@ -139,27 +139,36 @@ library ScenarioMargin {
         UnderlyingRisk memory risk
     ) private pure returns (int256 delta) {
         unchecked {
-            OptionFrame memory f = OptionFrameLib.frame();
+            OptionFrame memory f = OptionFrameLib.asFrame()(FRAME);
             uint256 sqrtTenor = ExpirySlice.decode(f, legs, forward, tenor);
-            OptionFrameLib.reset(f, tenor != 0);
-            if (tenor != 0) ExpirySlice.shocks(s.table, tenor, sqrtTenor);
-            OptionKernel.run(legs.firstOption);
-            uint256 contracts = uint256(f.calls + f.puts) + 2 * f.shorts; // |size| = size + 2 max(0, -size)
-            uint256 notional = contracts * (f.discountedForward + f.highestStrike) / uint256(LANE_UNIT);
+            OptionFrameLib.reset(f);
+            if (tenor != 0) {
+                ExpirySlice.shocks(s.table, tenor, sqrtTenor);
+                OptionKernel.run(legs.firstOption);
+            } else {
+                uint256 begin = f.rowsBegin;
+                f.rowsBegin = f.rowsEnd; // nothing moves any more
+                OptionKernel.run(legs.firstOption);
+                f.rowsBegin = begin;
+            }
+            uint256 shorts = uint256(-f.shortCalls - f.shortPuts);
+            uint256 contracts = uint256(f.longCalls + f.longPuts) + shorts;
+            uint256 notional = contracts * (f.discountedForward + f.strikes) / uint256(LANE_UNIT);
             if (notional >= LANE_LIMIT) revert NotionalOutOfRange(uint32(legs.key), notional);
-            s.totals.value += f.value;
+            int256 value = OptionFrameLib.lanesValue(f);
+            s.totals.value += value;
             s.contracts += contracts;
             Charges.addShortOptions(s, risk, f);
             bool near = tenor <= s.table.get(Parameter.GAMMA_TENOR);
-            if (near) s.nearShort += f.shorts;
+            if (near) s.nearShort += shorts;
             if (tenor == 0) return 0;
 
             s.base += f.base;
-            int256 half = (f.calls - f.puts) * int256(f.discountedForward) / 2;
+            int256 half = (f.longCalls + f.shortCalls - f.longPuts - f.shortPuts) * int256(f.discountedForward) / 2;
             s.linear += half;
             (delta,) = OptionFrameLib.unpack(f.base);
             delta = ((delta * LANE_UNIT) >> NormalCdf.RESULT_BITS) + half;
-            Charges.addRate(s.table, risk, f.value, tenor);
+            Charges.addRate(s.table, risk, value, tenor);
             s.vegaBound += contracts * ((f.discountedForward * sqrtTenor) >> 60);
             (legs.discountedForward, legs.vegaUnit) = (f.discountedForward, (f.discountedForward * sqrtTenor) >> 60);
             if (near || s.greeks) Charges.addGamma(s, p, legs, near);

@@ -5,6 +5,7 @@ import {FixedPoint} from "../math/FixedPoint.sol";
 import {Memory} from "../math/Memory.sol";
 import {OptionFrame, OptionFrameLib} from "../math/OptionFrame.sol";
 import {OptionKernel} from "../math/OptionKernel.sol";
+import {FRAME} from "../math/Workspace.sol";
 import {SpotWord} from "../types/Feed.sol";
 import {STRIKE_UNIT} from "../types/InstrumentId.sol";
 import {Parameter, ParameterTable} from "../types/Parameter.sol";
@@ -41,14 +42,14 @@ library StandardMargin {
             uint256 mask = p.mask;
             for (uint256 id; mask >> id != 0; ++id) {
                 if ((mask >> id) & 1 == 0) continue;
-                UnderlyingLegs memory legs = PortfolioLib.underlyingOf(id);
+                UnderlyingLegs memory legs = PortfolioLib.asUnderlying()(PortfolioLib.entry(id));
                 s.spot = SpotWord.wrap(legs.spot).spot();
                 if (legs.undated != 0) {
-                    uint256 first = PortfolioLib.expiryAt(legs.undated).firstLinear;
+                    uint256 first = PortfolioLib.asExpiry()(legs.undated).firstLinear;
                     _linear(s, p, first, Valuation.perpMark(s.table, legs.spot));
                 }
                 for (uint256 at = legs.expiries; at != 0;) {
-                    ExpiryLegs memory expiry = PortfolioLib.expiryAt(at);
+                    ExpiryLegs memory expiry = PortfolioLib.asExpiry()(at);
                     (uint256 forward, uint256 tenor) = ExpirySlice.future(expiry, s.time);
                     _linear(s, p, expiry.firstLinear, forward);
                     if (expiry.firstOption != 0) _options(s, p, expiry, forward, tenor);
@@ -95,12 +96,12 @@ library StandardMargin {
 
     function _options(Scan memory s, Portfolio memory p, ExpiryLegs memory legs, uint256 forward, uint256 tenor) private pure {
         unchecked {
-            OptionFrame memory f = OptionFrameLib.frame();
+            OptionFrame memory f = OptionFrameLib.asFrame()(FRAME);
             ExpirySlice.decode(f, legs, forward, tenor);
-            OptionFrameLib.reset(f, false);
+            OptionFrameLib.reset(f);
             OptionKernel.run(legs.firstOption);
             s.totals.value += f.value;
-            s.totals.gross += (uint256(f.calls + f.puts) + 2 * f.shorts) * s.spot;
+            s.totals.gross += uint256(f.longCalls + f.longPuts - f.shortCalls - f.shortPuts) * s.spot;
             for (uint256 at = legs.firstOption; at != 0; at = PortfolioLib.next(p, at)) {
                 uint256 word = at.load();
                 if (int256(word) < 0) _short(s, word, (at + s.marks).load());

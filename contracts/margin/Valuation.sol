@@ -37,7 +37,7 @@ library Valuation {
             for (uint256 i; i < quantities.length && i < MAX_COLLATERALS; ++i) {
                 uint256 word = table.word(COLLATERALS_AT + i);
                 if (quantities.at(i) == 0 || !_exists(word)) continue;
-                UnderlyingLegs memory legs = PortfolioLib.underlyingAt(PortfolioLib.underlying(p, uint8(word), 0));
+                UnderlyingLegs memory legs = PortfolioLib.asUnderlying()(PortfolioLib.underlying(p, uint8(word), 0));
                 if (!_joins(word, mode)) continue;
                 p.legged |= 1 << uint8(word);
                 legs.joined += quantities.at(i);
@@ -55,7 +55,7 @@ library Valuation {
             for (uint256 i; i < quantities.length && i < MAX_COLLATERALS; ++i) {
                 uint256 word = table.word(COLLATERALS_AT + i);
                 if (quantities.at(i) == 0 || !_exists(word)) continue;
-                UnderlyingLegs memory legs = PortfolioLib.underlyingOf(uint8(word));
+                UnderlyingLegs memory legs = PortfolioLib.asUnderlying()(PortfolioLib.entry(uint8(word)));
                 uint256 value = quantities.at(i) * SpotWord.wrap(legs.spot).spot();
                 c.value += value / WAD;
                 if (_joins(word, mode)) {

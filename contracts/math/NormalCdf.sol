@@ -16,9 +16,9 @@ library NormalCdf {
     uint256 internal constant RESULT_BITS = 41;
     uint256 internal constant TABLE_SIZE = NORMAL_SIZE;
     /// @dev Position of d = 0: cell NORMAL_AT / 24 + 481. The table holds [LOW, HIGH), -7.5 to 6.5 in cells of 1/64.
-    int256 internal constant BIAS = 807 << 29;
-    int256 internal constant LOW = 327 << 29;
-    int256 internal constant HIGH = 1223 << 29;
+    int256 internal constant BIAS = 811 << 29;
+    int256 internal constant LOW = 331 << 29;
+    int256 internal constant HIGH = 1227 << 29;
     int256 private constant HALF = 1 << 40;
     int256 private constant FAR = 9 << 35; // the density is below 1e-18
     uint256 private constant INVERSE_SQRT_TWO_PI = 398_942_280_401_432_678;

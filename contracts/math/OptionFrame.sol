@@ -9,10 +9,12 @@ import {DIRECTIONS, FRAME} from "./Workspace.sol";
 /// @param lnRefForward .. varianceScale The SVI slice (math/Svi.sol).
 /// @param links From a position's word to what is kept of it (margin/Portfolio.sol), in bytes.
 /// @param marks From a position's word to its mark, in bytes; 0: not wanted.
-/// @param rowsEnd Address after the last vol direction whose row is priced; DIRECTIONS: price at the market only.
+/// @param rowsBegin, rowsEnd Addresses of the first vol direction whose row is priced, and after the last; may be equal.
 /// @param innerRoot, outerRoot Results of the last two square roots: where the next ones begin.
-/// @param base Lanes at the market: sum(size F n1) << 128 - sum(size K n2). @param calls, puts Net contracts, 1e18.
-/// @param shorts Short contracts. @param highestStrike D K, USD 1e18. @param value Sum of size x mark, 1e36.
+/// @param base Lanes at the market: sum(size F n1) << 128 - sum(size K n2).
+/// @param longCalls .. shortPuts Contracts, 1e18, those of shorts negative.
+/// @param spread Sum of -size K of calls and size K of puts, 1e-12 USD. @param strikes Bits of all D K, USD 1e18: at least the highest.
+/// @param value Sum of size x mark, 1e36, where marks are wanted; else `lanesValue` says it.
 struct OptionFrame {
     int256 lnForward; // 0x000
     uint256 discountedForward; // 0x020
@@ -27,15 +29,18 @@ struct OptionFrame {
     uint256 varianceScale; // 0x140
     uint256 links; // 0x160
     uint256 marks; // 0x180
-    uint256 rowsEnd; // 0x1a0
-    uint256 innerRoot; // 0x1c0
-    uint256 outerRoot; // 0x1e0
-    int256 base; // 0x200
-    int256 calls; // 0x220
-    int256 puts; // 0x240
-    uint256 shorts; // 0x260
-    uint256 highestStrike; // 0x280
-    int256 value; // 0x2a0
+    uint256 rowsBegin; // 0x1a0
+    uint256 rowsEnd; // 0x1c0
+    uint256 innerRoot; // 0x1e0
+    uint256 outerRoot; // 0x200
+    int256 base; // 0x220
+    int256 longCalls; // 0x240
+    int256 shortCalls; // 0x260
+    int256 longPuts; // 0x280
+    int256 shortPuts; // 0x2a0
+    int256 spread; // 0x2c0
+    uint256 strikes; // 0x2e0
+    int256 value; // 0x300
 }
 
 /// @notice A vol direction (types/Parameter.sol) at one expiry, and the row of spots that is priced with its vol; three of them at
@@ -51,38 +56,60 @@ struct VolDirection {
 
 /// @title Around the kernel's frame
 library OptionFrameLib {
+    /// @dev 1e36 / 1e24: lanes count USD in 1e-12.
+    int256 internal constant LANE_UNIT = 1e24;
     uint256 private constant COUNT = 3;
     uint256 private constant DIRECTION = 128;
+    uint256 private constant RESULT_BITS = 41; // of NormalCdf
 
-    /// @notice The frame. @dev A struct in memory is its address.
-    function frame() internal pure returns (OptionFrame memory) {
-        function (uint256) internal pure returns (uint256) address_ = _same;
-        function (uint256) internal pure returns (OptionFrame memory) struct_;
+    /// @notice The frame, as `asFrame()(FRAME)`. @dev A struct in memory is its address. A function that returned it would first
+    /// allocate an empty one, so this returns the cast.
+    function asFrame() internal pure returns (function (uint256) internal pure returns (OptionFrame memory) cast) {
+        function (uint256) internal pure returns (uint256) same = _same;
         assembly ("memory-safe") {
-            struct_ := address_
-        }
-        return struct_(FRAME);
-    }
-
-    /// @notice All sums zero. @param rows Whether the options are also priced in the rows.
-    function reset(OptionFrame memory f, bool rows) internal pure {
-        unchecked {
-            f.rowsEnd = DIRECTIONS + (rows ? COUNT * DIRECTION : 0);
-        }
-        assembly ("memory-safe") {
-            calldatacopy(add(f, 0x200), calldatasize(), 0xc0)
+            cast := same
         }
     }
 
-    /// @notice One of the three directions, by its number.
-    function direction(uint256 number) internal pure returns (VolDirection memory) {
-        function (uint256) internal pure returns (uint256) address_ = _same;
-        function (uint256) internal pure returns (VolDirection memory) struct_;
+    /// @notice A vol direction, as `asDirection()(directionAt(number))`.
+    function asDirection() internal pure returns (function (uint256) internal pure returns (VolDirection memory) cast) {
+        function (uint256) internal pure returns (uint256) same = _same;
         assembly ("memory-safe") {
-            struct_ := address_
+            cast := same
         }
+    }
+
+    function directionAt(uint256 number) internal pure returns (uint256) {
         unchecked {
-            return struct_(DIRECTIONS + DIRECTION * number);
+            return DIRECTIONS + DIRECTION * number;
+        }
+    }
+
+    /// @notice All sums zero.
+    function reset(OptionFrame memory f) internal pure {
+        assembly ("memory-safe") {
+            calldatacopy(add(f, 0x220), calldatasize(), 0x100)
+        }
+    }
+
+    /// @notice The options are priced in all rows, or at the market only. Rows that are empty at either end are left out.
+    function setRows(OptionFrame memory f, bool wanted) internal pure {
+        unchecked {
+            (f.rowsBegin, f.rowsEnd) = (DIRECTIONS, DIRECTIONS);
+            if (!wanted) return;
+            f.rowsEnd += COUNT * DIRECTION;
+            while (f.rowsBegin != f.rowsEnd && _isEmpty(f.rowsBegin)) f.rowsBegin += DIRECTION;
+            while (f.rowsBegin != f.rowsEnd && _isEmpty(f.rowsEnd - DIRECTION)) f.rowsEnd -= DIRECTION;
+        }
+    }
+
+    /// @notice Sum of size x price of the options by the lanes at the market: the mean of call and put, +- (F - K) D / 2, 1e36.
+    function lanesValue(OptionFrame memory f) internal pure returns (int256) {
+        unchecked {
+            (int256 forwards, int256 strikes) = unpack(f.base);
+            int256 net = f.longCalls + f.shortCalls - f.longPuts - f.shortPuts;
+            int256 half = (net * int256(f.discountedForward) + f.spread * LANE_UNIT) / 2;
+            return (((forwards + strikes) * LANE_UNIT) >> RESULT_BITS) + half;
         }
     }
 
@@ -91,6 +118,12 @@ library OptionFrameLib {
         unchecked {
             strikes = int128(lanes);
             forwards = (lanes - strikes) >> 128;
+        }
+    }
+
+    function _isEmpty(uint256 at) private pure returns (bool empty) {
+        assembly ("memory-safe") {
+            empty := eq(mload(add(at, 0x40)), mload(add(at, 0x60)))
         }
     }
 

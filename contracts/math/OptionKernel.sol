@@ -18,9 +18,9 @@ library OptionKernel {
     uint256 private constant U = 0x1fffffff;
     uint256 private constant LO = ((1 << 93) - 1) << 64;
     /// @dev NormalCdf's positions; assembly knows constants of its own library only.
-    uint256 private constant BIAS = 807 << 29;
-    uint256 private constant LOW = 327 << 29;
-    uint256 private constant HIGH = 1223 << 29;
+    uint256 private constant BIAS = 811 << 29;
+    uint256 private constant LOW = 331 << 29;
+    uint256 private constant HIGH = 1227 << 29;
 
     /// @dev Words of the frame (OptionFrame).
     uint256 private constant LN_FORWARD = 0x400;
@@ -36,17 +36,18 @@ library OptionKernel {
     uint256 private constant VARIANCE_SCALE = 0x540;
     uint256 private constant LINKS = 0x560;
     uint256 private constant MARKS = 0x580;
-    uint256 private constant ROWS_END = 0x5a0;
-    uint256 private constant INNER_ROOT = 0x5c0;
-    uint256 private constant OUTER_ROOT = 0x5e0;
-    uint256 private constant BASE = 0x600;
-    uint256 private constant CALLS = 0x620;
-    uint256 private constant SHORTS = 0x660;
-    uint256 private constant HIGHEST_STRIKE = 0x680;
-    uint256 private constant VALUE = 0x6a0;
+    uint256 private constant ROWS_BEGIN = 0x5a0;
+    uint256 private constant ROWS_END = 0x5c0;
+    uint256 private constant INNER_ROOT = 0x5e0;
+    uint256 private constant OUTER_ROOT = 0x600;
+    uint256 private constant BASE = 0x620;
+    uint256 private constant SIZES = 0x640;
+    uint256 private constant SPREAD = 0x6c0;
+    uint256 private constant STRIKES = 0x6e0;
+    uint256 private constant VALUE = 0x700;
 
     /// @notice Walks the list of options from the address of a position's word and adds to the frame's sums and the rows' lanes.
-    /// @dev The link of a position keeps, above the address of the next (24 bits), v sqrt T (48 bits, 2**-35) and d1 as a position.
+    /// @dev Either marks are wanted, or the lanes. The link of a position keeps, above the address of the next (24 bits), v sqrt T (48 bits, 2**-35) and d1 as a position.
     // solhint-disable-next-line function-max-lines
     function run(uint256 at) internal pure {
         assembly ("memory-safe") {
@@ -91,8 +92,8 @@ library OptionKernel {
                 {
                     let word := mload(at)
                     moneyness := signextend(5, shr(112, word))
-                    // v sqrt T, 2**-60, by the SVI slice. Roots, at most 1.2e-12 above: four Newton steps from within a factor of
-                    // sqrt 2: the last result where strikes are neighbours, else from the bits.
+                    // v sqrt T, 2**-60, by the SVI slice. Roots, at most 2.3e-12 above: three Newton steps from the last result where
+                    // its square is within an eighth, as with neighbouring strikes; else one step more, from the bits.
                     {
                         let k := sub(moneyness, mload(LN_REF_FORWARD))
                         {
@@ -103,12 +104,12 @@ library OptionKernel {
                         let x := add(mul(k, k), mload(SIGMA_SQUARED))
                         let z := mload(INNER_ROOT)
                         s := div(x, z)
-                        if iszero(lt(sub(s, shr(1, z)), add(z, shr(1, z)))) {
+                        if iszero(lt(sub(s, sub(z, shr(3, z))), shr(2, z))) {
                             z := start(x)
+                            z := shr(1, add(z, div(x, z)))
                             s := div(x, z)
                         }
                         z := shr(1, add(z, s))
-                        z := shr(1, add(z, div(x, z)))
                         z := shr(1, add(z, div(x, z)))
                         z := shr(1, add(z, div(x, z)))
                         mstore(INNER_ROOT, z)
@@ -116,12 +117,12 @@ library OptionKernel {
                         x := shr(64, mul(mul(x, sgt(x, 0)), mload(VARIANCE_SCALE)))
                         s := mload(OUTER_ROOT)
                         z := div(x, s)
-                        if iszero(lt(sub(z, shr(1, s)), add(s, shr(1, s)))) {
+                        if iszero(lt(sub(z, sub(s, shr(3, s))), shr(2, s))) {
                             s := start(x)
+                            s := shr(1, add(s, div(x, s)))
                             z := div(x, s)
                         }
                         s := shr(1, add(s, z))
-                        s := shr(1, add(s, div(x, s)))
                         s := shr(1, add(s, div(x, s)))
                         s := shr(1, add(s, div(x, s)))
                         mstore(OUTER_ROOT, s)
@@ -153,23 +154,28 @@ library OptionKernel {
 
                     let forward := mload(FORWARD)
                     let strike := div(mul(and(word, 0xffffffffffffffff), mload(DISCOUNT)), 100000000)
-                    if gt(strike, mload(HIGHEST_STRIKE)) { mstore(HIGHEST_STRIKE, strike) }
+                    mstore(STRIKES, or(mload(STRIKES), strike))
                     {
-                        let put := and(shr(104, word), 1)
-                        word := sar(160, word) // from here on the size
-                        // the mean of call and put, 2**-41, +- (F - K) D / 2, rounded to nearest
-                        let mark := shl(1, sub(mul(forward, n1), mul(strike, n2)))
-                        mark := add(mark, shl(41, add(mul(sub(1, shl(1, put)), sub(forward, strike)), 1)))
-                        mark := shr(42, mul(mark, sgt(mark, 0)))
-                        if mload(MARKS) { mstore(add(at, mload(MARKS)), mark) }
-                        mstore(VALUE, add(mload(VALUE), mul(word, mark)))
-                        put := add(CALLS, shl(5, put))
-                        mstore(put, add(mload(put), word))
+                        let size := sar(160, word)
+                        let sum := add(SIZES, or(shl(6, and(shr(104, word), 1)), shl(5, slt(size, 0))))
+                        mstore(sum, add(mload(sum), size))
                     }
-                    if slt(word, 0) { mstore(SHORTS, sub(mload(SHORTS), word)) }
+                    if mload(MARKS) {
+                        // the mean of call and put, 2**-41, +- (F - K) D / 2, rounded to nearest; no scenarios
+                        let mark := shl(1, sub(mul(forward, n1), mul(strike, n2)))
+                        mark := add(mark, shl(41, add(mul(sub(1, shl(1, and(shr(104, word), 1))), sub(forward, strike)), 1)))
+                        mark := shr(42, mul(mark, sgt(mark, 0)))
+                        mstore(add(at, mload(MARKS)), mark)
+                        mstore(VALUE, add(mload(VALUE), mul(sar(160, word), mark)))
+                        at := and(mload(add(at, mload(LINKS))), 0xffffff)
+                        continue
+                    }
                     // lanes' factors, 1e-12 USD
+                    let sign := sub(1, shl(1, and(shr(104, word), 1)))
+                    word := sar(160, word) // from here on the size
                     forward := shl(128, sdiv(mul(word, forward), 1000000000000000000000000))
                     strike := sub(0, sdiv(mul(word, strike), 1000000000000000000000000))
+                    mstore(SPREAD, add(mload(SPREAD), mul(strike, sign)))
                     mstore(0x00, forward)
                     mstore(0x20, strike)
                     mstore(BASE, add(mload(BASE), add(mul(forward, n1), mul(strike, n2))))
@@ -181,7 +187,7 @@ library OptionKernel {
                     at := and(at, 0xffffff)
                 }
 
-                let direction := DIRECTIONS
+                let direction := mload(ROWS_BEGIN)
                 for { let last := mload(ROWS_END) } lt(direction, last) { direction := add(direction, 0x80) } {
                     let record := mload(add(direction, 0x40))
                     let end := mload(add(direction, 0x60))
@@ -194,22 +200,23 @@ library OptionKernel {
                             inverse := div(0x8000000000000000000, stdDev)
                             d1 := add(add(sar(47, mul(moneyness, inverse)), shr(1, stdDev)), BIAS)
                         }
-                        // d1 + ln(1 + x) inverse >> 47, and that less stdDev, are inside of the table where ln(1 + x) inverse is
-                        // in [low, high). Spots ascend: what is outside is at the ends of the row.
-                        {
-                            let low := shl(47, sub(add(LOW, stdDev), d1))
-                            let high := sub(shl(47, sub(HIGH, d1)), 1)
-                            if slt(or(sub(mul(mload(record), inverse), low), sub(high, mul(mload(sub(end, 0x40)), inverse))), 0) {
-                                for {} lt(record, end) { record := add(record, 0x40) } {
-                                    let d := mul(mload(record), inverse)
-                                    if iszero(slt(d, low)) { break }
-                                    outside(record, add(sar(47, d), d1), stdDev)
-                                }
-                                for {} lt(record, end) { end := sub(end, 0x40) } {
-                                    let d := mul(mload(sub(end, 0x40)), inverse)
-                                    if iszero(sgt(d, high)) { break }
-                                    outside(sub(end, 0x40), add(sar(47, d), d1), stdDev)
-                                }
+                        // Spots ascend: what is outside of the table is at the ends of the row.
+                        if slt(
+                            or(
+                                sub(sub(add(sar(47, mul(mload(record), inverse)), d1), stdDev), LOW),
+                                sub(sub(HIGH, 1), add(sar(47, mul(mload(sub(end, 0x40)), inverse)), d1))
+                            ),
+                            0
+                        ) {
+                            for {} lt(record, end) { record := add(record, 0x40) } {
+                                let d := add(sar(47, mul(mload(record), inverse)), d1)
+                                if iszero(slt(sub(d, stdDev), LOW)) { break }
+                                outside(record, d, stdDev)
+                            }
+                            for {} lt(record, end) { end := sub(end, 0x40) } {
+                                let d := add(sar(47, mul(mload(sub(end, 0x40)), inverse)), d1)
+                                if slt(d, HIGH) { break }
+                                outside(sub(end, 0x40), d, stdDev)
                             }
                         }
                         let forward := mload(0x00)

@@ -4,20 +4,20 @@ pragma solidity 0.8.30;
 /// @dev Fixed addresses in the memory of a margin check. What the inner loop reads and writes has a literal address: a field costs
 /// 6 gas instead of 12, and positions in the normal table are constants.
 ///
-///      | 0x0400 frame, 22 words | 0x06c0 vol directions, 3 x 4 words | 0x0840 lanes of "no change", 2 words |
-///      | 0x0880 records of the rows, 40 x 2 words | 0x1280 slots of the grouping, 64 words |
-///      | 0x1a80 underlyings, 32 words | 0x1e90 normal table |
+///      | 0x0400 frame, 25 words | 0x0720 vol directions, 3 x 4 words | 0x08a0 record of "no change", 2 words |
+///      | 0x08e0 records of the rows, 40 x 2 words | 0x12e0 slots of the grouping, 64 words |
+///      | 0x1ae0 underlyings, 32 words | 0x1ef0 normal table |
 uint256 constant FRAME = 0x400;
-uint256 constant DIRECTIONS = 0x6c0;
-uint256 constant NO_CHANGE = 0x840;
-uint256 constant RECORDS = 0x880;
-uint256 constant SLOTS = 0x1280;
-uint256 constant UNDERLYINGS = 0x1a80;
+uint256 constant DIRECTIONS = 0x720;
+uint256 constant NO_CHANGE = 0x8a0;
+uint256 constant RECORDS = 0x8e0;
+uint256 constant SLOTS = 0x12e0;
+uint256 constant UNDERLYINGS = 0x1ae0;
 /// @dev A multiple of the table's cell size, 24.
-uint256 constant NORMAL_AT = 0x1e90;
+uint256 constant NORMAL_AT = 0x1ef0;
 uint256 constant NORMAL_SIZE = 21_552;
 /// @dev The first word after it, one left free.
-uint256 constant WORKSPACE_END = 0x7300;
+uint256 constant WORKSPACE_END = 0x7340;
 
 /// @title The workspace of a margin check
 library Workspace {

@@ -9,7 +9,7 @@ import {NormalCdf} from "../math/NormalCdf.sol";
 import {NORMAL_TABLE} from "../math/NormalTable.sol";
 import {OptionFrame, OptionFrameLib, VolDirection} from "../math/OptionFrame.sol";
 import {Memory} from "../math/Memory.sol";
-import {Workspace} from "../math/Workspace.sol";
+import {FRAME, Workspace} from "../math/Workspace.sol";
 import {OptionKernel} from "../math/OptionKernel.sol";
 import {ParameterTable} from "../types/Parameter.sol";
 
@@ -56,7 +56,10 @@ contract MarginMathMock {
     {
         Workspace.reserve();
         (marks, stdDevs) = _connect(words, expiry, time, positions);
-        OptionFrameLib.reset(OptionFrameLib.frame(), false);
+        OptionFrame memory f = OptionFrameLib.asFrame()(FRAME);
+        OptionFrameLib.reset(f);
+        _walk(stdDevs);
+        f.marks = 0; // then what the links keep
         _walk(stdDevs);
         for (uint256 i; i < stdDevs.length; ++i) {
             stdDevs[i] = uint48(stdDevs[i] >> 24);
@@ -78,9 +81,12 @@ contract MarginMathMock {
         for (uint256 i; i < lnShocks.length; ++i) {
             records[2 * i] = uint256(lnShocks[i]);
         }
-        VolDirection memory d = OptionFrameLib.direction(0);
+        VolDirection memory d = OptionFrameLib.asDirection()(OptionFrameLib.directionAt(0));
         (d.first, d.end) = (records.address_(), records.address_() + 32 * records.length);
-        OptionFrameLib.reset(OptionFrameLib.frame(), true);
+        OptionFrame memory f = OptionFrameLib.asFrame()(FRAME);
+        OptionFrameLib.reset(f);
+        OptionFrameLib.setRows(f, true);
+        f.marks = 0;
         _walk(links);
         forwards = new int256[](lnShocks.length);
         strikes = new int256[](lnShocks.length);
@@ -98,9 +104,9 @@ contract MarginMathMock {
         Workspace.reserve();
         uint256[] memory copy = parameters;
         ExpirySlice.shocks(ParameterTable.wrap(copy.address_()), tenor, ExpirySlice.sqrtYears(tenor));
-        VolDirection memory d = OptionFrameLib.direction(1);
+        VolDirection memory d = OptionFrameLib.asDirection()(OptionFrameLib.directionAt(1));
         (up, leastUp) = (d.factor, d.least);
-        d = OptionFrameLib.direction(2);
+        d = OptionFrameLib.asDirection()(OptionFrameLib.directionAt(2));
         (down, leastDown) = (d.factor, d.least);
     }
 
@@ -112,7 +118,7 @@ contract MarginMathMock {
     {
         NormalCdf.load(TABLE);
         (marks, links) = (new uint256[](positions.length), new uint256[](positions.length));
-        OptionFrame memory f = OptionFrameLib.frame();
+        OptionFrame memory f = OptionFrameLib.asFrame()(FRAME);
         f.marks = marks.address_() - positions.address_();
         f.links = links.address_() - positions.address_();
         ExpiryLegs memory legs;
@@ -124,7 +130,7 @@ contract MarginMathMock {
     /// @dev From the last position to the first.
     function _walk(uint256[] memory links) private pure {
         uint256 at; // of a position's word
-        uint256 distance = OptionFrameLib.frame().links;
+        uint256 distance = OptionFrameLib.asFrame()(FRAME).links;
         for (uint256 i; i < links.length; ++i) {
             links[i] = at;
             at = links.address_() + 32 * i - distance;

@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {SSTORE2} from "solady/utils/SSTORE2.sol";
 import {FixedPoint} from "../../../contracts/math/FixedPoint.sol";
 import {Memory} from "../../../contracts/math/Memory.sol";
-import {Workspace} from "../../../contracts/math/Workspace.sol";
+import {FRAME, Workspace} from "../../../contracts/math/Workspace.sol";
 import {NormalCdf} from "../../../contracts/math/NormalCdf.sol";
 import {NORMAL_TABLE} from "../../../contracts/math/NormalTable.sol";
 import {OptionFrame, OptionFrameLib, VolDirection} from "../../../contracts/math/OptionFrame.sol";
@@ -40,15 +40,16 @@ contract OptionKernelTest {
     function scan(uint256 seed, bool fast) external view returns (Result memory r) {
         Workspace.reserve();
         NormalCdf.load(TABLE);
-        OptionFrame memory f = OptionFrameLib.frame();
+        OptionFrame memory f = OptionFrameLib.asFrame()(FRAME);
         uint256[] memory positions = new uint256[](OPTIONS);
         uint256[] memory next = new uint256[](OPTIONS);
         uint256[] memory marks = new uint256[](OPTIONS);
         f.links = next.address_() - positions.address_();
-        if (_roll(seed, 91) % 8 != 0) f.marks = marks.address_() - positions.address_();
+        if (_roll(seed, 91) % 4 == 0) f.marks = marks.address_() - positions.address_();
         _slice(f, seed);
         uint256[] memory rows = _rows(seed);
-        OptionFrameLib.reset(f, _roll(seed, 90) % 8 != 0);
+        OptionFrameLib.reset(f);
+        OptionFrameLib.setRows(f, _roll(seed, 90) % 8 != 0);
         for (uint256 i; i < OPTIONS; ++i) {
             positions[i] = _option(seed, i);
             // the list runs from the last option to the first
@@ -87,7 +88,7 @@ contract OptionKernelTest {
             at := add(room, 0x20)
         }
         for (uint256 i; i < 3; ++i) {
-            VolDirection memory d = OptionFrameLib.direction(i);
+            VolDirection memory d = OptionFrameLib.asDirection()(OptionFrameLib.directionAt(i));
             d.factor = i == 0 ? 1 << 60 : _roll(seed, 20 + i) % (4 << 60);
             d.least = i == 0 ? 1 : 1 + _roll(seed, 23 + i) % (1 << 34);
             d.first = at;

@@ -3,7 +3,6 @@ pragma solidity 0.8.30;
 
 import {NormalCdf} from "../../../contracts/math/NormalCdf.sol";
 import {OptionFrame, OptionFrameLib, VolDirection} from "../../../contracts/math/OptionFrame.sol";
-import {DIRECTIONS} from "../../../contracts/math/Workspace.sol";
 
 /// @notice What `OptionKernel` does, in Solidity that can be read: the same results to the last digit.
 library ReadableKernel {
@@ -28,10 +27,11 @@ library ReadableKernel {
             o.s = deviation(f, lnStrike);
             o.moneyness = f.lnForward - lnStrike;
             market(f, o);
-            for (uint256 d = 0; d < 3 && f.rowsEnd != DIRECTIONS; ++d) {
-                VolDirection memory direction = OptionFrameLib.direction(d);
+            for (uint256 d = 0; d < 3 && f.marks == 0; ++d) {
+                VolDirection memory direction = OptionFrameLib.asDirection()(OptionFrameLib.directionAt(d));
                 if (d == 0) (direction.factor, direction.least) = (1 << 60, 1); // unshocked, whatever is there
-                row(direction, o);
+                uint256 place = OptionFrameLib.directionAt(d);
+                if (place >= f.rowsBegin && place < f.rowsEnd) row(direction, o);
             }
             at = uint24(load(at + f.links));
         }
@@ -51,18 +51,22 @@ library ReadableKernel {
         return f.outerRoot;
     }
 
-    /// @dev Four Newton steps, from the last result where that is within a factor of sqrt 2, else from the bits of x.
+    function newton(uint256 x, uint256 z) internal pure returns (uint256) {
+        return (z + (z == 0 ? 0 : x / z)) / 2;
+    }
+
+    /// @dev Three Newton steps from the last result where x is within an eighth of its square, else four from the bits of x.
     function root(uint256 x, uint256 last) internal pure returns (uint256 z, uint256) {
         z = last;
         uint256 q = z == 0 ? 0 : x / z;
-        if (q < z / 2 || q >= z + 2 * (z / 2)) {
+        if (q < z - z / 8 || q >= z - z / 8 + z / 4) {
             uint256 shift; // half of the largest multiple of 4 with x >> shift >= 1 (0 for x = 0)
             while (shift < 252 && x >> (shift + 4) != 0) shift += 4;
             shift /= 2;
-            z = (((x >> shift) + (4 << shift)) >> 2) + 1;
+            z = newton(x, (((x >> shift) + (4 << shift)) >> 2) + 1);
         }
-        for (uint256 i; i < 4; ++i) {
-            z = (z + (z == 0 ? 0 : x / z)) / 2;
+        for (uint256 i; i < 3; ++i) {
+            z = newton(x, z);
         }
         return (z, z);
     }
@@ -76,16 +80,28 @@ library ReadableKernel {
     function market(OptionFrame memory f, Option memory o) internal pure {
         uint256 stdDev = o.s >> 25 == 0 ? 1 : o.s >> 25;
         int256 d1 = point(o.moneyness, stdDev);
-        store(o.at + f.links, load(o.at + f.links) | (uint256(d1) << 72) | (stdDev << 24));
         o.strike = int256(uint256(uint64(o.word)) * f.discount / 1e8);
-        if (uint256(o.strike) > f.highestStrike) f.highestStrike = uint256(o.strike);
+        f.strikes |= uint256(o.strike);
 
         int256 n1 = NormalCdf.centred(d1);
         int256 n2 = NormalCdf.centred(d1 - int256(stdDev));
-        mark(f, o, 2 * (int256(f.discountedForward) * n1 - o.strike * n2));
         int256 size = int256(o.word) >> 160;
+        bool put = (o.word >> 104) & 1 != 0;
+        if (size < 0) {
+            if (put) f.shortPuts += size;
+            else f.shortCalls += size;
+        } else {
+            if (put) f.longPuts += size;
+            else f.longCalls += size;
+        }
+        if (f.marks != 0) {
+            mark(f, o, 2 * (int256(f.discountedForward) * n1 - o.strike * n2));
+            return;
+        }
+        store(o.at + f.links, load(o.at + f.links) | (uint256(d1) << 72) | (stdDev << 24));
         o.forwardLane = (size * int256(f.discountedForward) / LANE_UNIT) << 128;
         o.strikeLane = -(size * o.strike / LANE_UNIT);
+        f.spread += put ? -o.strikeLane : o.strikeLane;
         f.base += o.forwardLane * n1 + o.strikeLane * n2;
     }
 
@@ -97,11 +113,8 @@ library ReadableKernel {
         if (put) difference = -difference;
         int256 value = twice + ((difference + 1) << 41);
         value = value > 0 ? value >> 42 : int256(0);
-        if (f.marks != 0) store(o.at + f.marks, uint256(value));
+        store(o.at + f.marks, uint256(value));
         f.value += size * value;
-        if (put) f.puts += size;
-        else f.calls += size;
-        if (size < 0) f.shorts += uint256(-size);
     }
 
     function row(VolDirection memory d, Option memory o) internal pure {
