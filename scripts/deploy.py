@@ -89,6 +89,8 @@ def _constructors() -> dict[str, Callable[[Callable[[str], str], str], tuple[Any
         "CollateralVault": lambda at, deployer: (at("USDC"), deployer),
         "Ledger": lambda _, __: (),
         "MarginEngine": lambda at, _: (at("Ledger"), at("PriceDoor"), at("RiskParameters")),
+        "MarginModel": lambda at, _: (at("MarginEngine"),),
+        "MarginReport": lambda at, _: (at("Ledger"), at("PriceDoor"), at("RiskParameters"), at("MarginEngine")),
         "InsuranceFund": lambda at, deployer: (at("USDC"), at("RiskParameters"), deployer),
         "Clearing": lambda at, _: (
             at("Ledger"),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {Book, Leg, Market} from "../types/Book.sol";
+import {Leg} from "../types/Book.sol";
 
 /// @notice What an account must hold and what it holds, USD 1e18 (margin.md).
 /// @param initial Initial margin.
@@ -31,8 +31,8 @@ struct Witness {
 }
 
 /// @title Margin engine
-/// @notice Stateless: computes margin for any book in any market; `requirement` and its kin load both from the ledger, the
-/// price door and the parameter table and call the same code.
+/// @notice Stateless: `requirement` and its kin load a book, its prices and the parameters from the ledger, the price door and the
+/// parameter table and call the code that `IMarginModel` offers for any book in any market.
 /// @dev Rounds against the account: requirements up, equity down, within 4e-10 of the shocked forward per option.
 interface IMarginEngine {
     /// @notice The witness names a scenario that does not exist or has not one index per underlying and group.
@@ -69,22 +69,6 @@ interface IMarginEngine {
 
     /// @notice Mark price of each instrument, USD 1e18 per contract, rounded to nearest, and the oldest price used.
     function marks(uint112[] calldata instruments) external view returns (uint256[] memory prices, uint256 oldestPrice);
-
-    /// @notice Stateless: the requirement of `book` in `market` under `parameters`: the table of types/Parameter.sol, or its
-    /// first ENGINE_WORDS words.
-    /// @dev `view` only because the normal table is read from its data contract.
-    function compute(uint256[] calldata parameters, Market calldata market, Book calldata book)
-        external
-        view
-        returns (Requirement memory);
-
-    /// @notice Stateless: the witness's lower bound for `book` in `market`.
-    function computeWitnessed(
-        uint256[] calldata parameters,
-        Market calldata market,
-        Book calldata book,
-        Witness calldata witness
-    ) external view returns (Requirement memory);
 
     /// @notice Health, 1e18: (margin equity - long options) / (maintenance - long options); type(int256).max where the
     /// denominator is 0 and the numerator is not negative, type(int256).min where it is negative.

@@ -58,7 +58,7 @@ interface IMarginReport {
         view
         returns (UnderlyingReport[] memory underlyings, GroupReport[] memory groups);
 
-    /// @notice `breakdown` of a book in a market that are given, as `IMarginEngine.compute`.
+    /// @notice `breakdown` of a book in a market that are given, as `IMarginModel.compute`.
     function computeBreakdown(uint256[] calldata parameters, Market calldata market, Book calldata book)
         external
         view

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {IMarginEngine, Requirement} from "../interfaces/IMarginEngine.sol";
+import {IMarginEngine, Requirement, Witness} from "../interfaces/IMarginEngine.sol";
 import {FixedPoint, SWAD, WAD} from "../math/FixedPoint.sol";
 import {OptionFrame, OptionFrameLib} from "../math/OptionFrame.sol";
 import {Memory} from "../math/Memory.sol";
@@ -39,6 +39,12 @@ library MarginCore {
             r.grossNotional = totals.gross / WAD;
             r.oldestPrice = c.oldestPrice;
         }
+    }
+
+    /// @notice The lower bound of a witness and margin equity.
+    function witnessed(Case memory c, Witness calldata witness) internal pure returns (Requirement memory) {
+        (c.partially, c.witnessUnderlyings, c.witnessGroups) = (true, witness.underlyings, witness.groups);
+        return requirement(c);
     }
 
     /// @notice Stress loss, charges and greeks per underlying with legs, ascending ids, whatever the mode.

@@ -8,10 +8,11 @@ import {IPriceDoor} from "../interfaces/IPriceDoor.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {WAD} from "../math/FixedPoint.sol";
 import {NORMAL_TABLE} from "../math/NormalTable.sol";
-import {Book, Leg, Market} from "../types/Book.sol";
+import {Book, Leg} from "../types/Book.sol";
 import {Parameter} from "../types/Parameter.sol";
 import {Marks} from "./Marks.sol";
 import {MarginCore} from "./MarginCore.sol";
+import {CaseBase} from "./CaseBase.sol";
 import {CaseLoader} from "./CaseLoader.sol";
 import {MarketLoader} from "./MarketLoader.sol";
 import {PortfolioLib} from "./Portfolio.sol";
@@ -23,7 +24,8 @@ import {Trades} from "./Trades.sol";
 /// @dev Every entry point: a case from `CaseLoader`, then `MarginCore`.
 contract MarginEngine is IMarginEngine, CaseLoader {
     constructor(ILedger ledger, IPriceDoor priceDoor, IRiskParameters riskParameters)
-        CaseLoader(ledger, priceDoor, riskParameters, SSTORE2.write(NORMAL_TABLE))
+        CaseBase(SSTORE2.write(NORMAL_TABLE))
+        CaseLoader(ledger, priceDoor, riskParameters)
     {}
 
     /// @inheritdoc IMarginEngine
@@ -38,7 +40,7 @@ contract MarginEngine is IMarginEngine, CaseLoader {
 
     /// @inheritdoc IMarginEngine
     function witnessed(uint64 account, Witness calldata witness) external view returns (Requirement memory r) {
-        return _witnessed(_stored(account), witness);
+        return MarginCore.witnessed(_stored(account), witness);
     }
 
     /// @inheritdoc IMarginEngine
@@ -47,7 +49,7 @@ contract MarginEngine is IMarginEngine, CaseLoader {
         view
         returns (Requirement memory r)
     {
-        r = _witnessed(_stored(account), witness);
+        r = MarginCore.witnessed(_stored(account), witness);
         if (!_below(r, threshold)) {
             revert HealthNotBelow(account, r.marginEquityMaintenance, r.maintenance, threshold);
         }
@@ -56,7 +58,7 @@ contract MarginEngine is IMarginEngine, CaseLoader {
     /// @inheritdoc IMarginEngine
     function isLiquidatable(uint64 account, Witness calldata witness) external view returns (bool) {
         Case memory c = _stored(account);
-        return _below(_witnessed(c, witness), c.table.get(Parameter.FULL_THRESHOLD));
+        return _below(MarginCore.witnessed(c, witness), c.table.get(Parameter.FULL_THRESHOLD));
     }
 
     /// @inheritdoc IMarginEngine
@@ -85,32 +87,8 @@ contract MarginEngine is IMarginEngine, CaseLoader {
     }
 
     /// @inheritdoc IMarginEngine
-    function compute(uint256[] calldata parameters, Market calldata market, Book calldata book)
-        external
-        view
-        returns (Requirement memory r)
-    {
-        return MarginCore.requirement(_given(parameters, market, book));
-    }
-
-    /// @inheritdoc IMarginEngine
-    function computeWitnessed(
-        uint256[] calldata parameters,
-        Market calldata market,
-        Book calldata book,
-        Witness calldata witness
-    ) external view returns (Requirement memory r) {
-        return _witnessed(_given(parameters, market, book), witness);
-    }
-
-    /// @inheritdoc IMarginEngine
     function health(Requirement calldata r) external pure returns (int256) {
         return MarginCore.health(r);
-    }
-
-    function _witnessed(Case memory c, Witness calldata witness) private pure returns (Requirement memory r) {
-        (c.partially, c.witnessUnderlyings, c.witnessGroups) = (true, witness.underlyings, witness.groups);
-        return MarginCore.requirement(c);
     }
 
     /// @dev Health < threshold, without the division: rounding cannot make an account liquidatable.

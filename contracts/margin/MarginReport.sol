@@ -8,15 +8,18 @@ import {IPriceDoor} from "../interfaces/IPriceDoor.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {Book, Market} from "../types/Book.sol";
 import {GROUPS_AT, MAX_GROUPS} from "../types/Parameter.sol";
+import {CaseBase} from "./CaseBase.sol";
 import {CaseLoader} from "./CaseLoader.sol";
+import {CaseReader} from "./CaseReader.sol";
 import {Groups} from "./Groups.sol";
 import {MarginCore} from "./MarginCore.sol";
 import {Case, UnderlyingRisk} from "./Risk.sol";
 
 /// @title Margin report
-contract MarginReport is IMarginReport, CaseLoader {
+contract MarginReport is IMarginReport, CaseLoader, CaseReader {
     constructor(ILedger ledger, IPriceDoor priceDoor, IRiskParameters riskParameters, IMarginEngine engine)
-        CaseLoader(ledger, priceDoor, riskParameters, engine.NORMAL_TABLE_POINTER())
+        CaseBase(engine.NORMAL_TABLE_POINTER())
+        CaseLoader(ledger, priceDoor, riskParameters)
     {}
 
     /// @inheritdoc IMarginReport

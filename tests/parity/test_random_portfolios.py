@@ -82,7 +82,7 @@ class Engine:
 
     def __init__(self, url: str, chain: Chain, deployment: Deployment) -> None:
         self._url = url
-        self._contract = deployment.contract(chain, "MarginEngine")
+        self._contract = deployment.contract(chain, "MarginModel")
         self._table = list(deployment.contract(chain, "RiskParameters").functions.table().call())
         self._session = requests.Session()
 

@@ -19,12 +19,13 @@ def margin_engine(chain: Chain, deployment: Deployment) -> Contract:
 
 
 @pytest.fixture(scope="session")
-def margin_report(project: Any, chain: Chain, deployment: Deployment) -> Contract:
-    from brownie import accounts  # noqa: PLC0415 - only once the project is loaded
+def margin_model(chain: Chain, deployment: Deployment) -> Contract:
+    return deployment.contract(chain, "MarginModel")
 
-    names = ("Ledger", "PriceDoor", "RiskParameters", "MarginEngine")
-    deployed = project.MarginReport.deploy(*(deployment.address(name) for name in names), {"from": accounts[0]})
-    return chain.contract(deployed.address, deployed.abi)
+
+@pytest.fixture(scope="session")
+def margin_report(chain: Chain, deployment: Deployment) -> Contract:
+    return deployment.contract(chain, "MarginReport")
 
 
 @pytest.fixture(scope="session")

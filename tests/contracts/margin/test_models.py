@@ -107,7 +107,7 @@ def test_vol_shocks(margin_math: Contract, default_table: list[int], row: dict[s
 
 
 @rows("deribit_standard_margin_short_inverse_option", without=("deribit-sm-5",))
-def test_standard_margin_of_a_short_option(margin_engine: Contract, default_table: list[int], row: dict[str, Any]) -> None:
+def test_standard_margin_of_a_short_option(margin_model: Contract, default_table: list[int], row: dict[str, Any]) -> None:
     """Same rule, in USD: the vol is the one that gives the row's mark."""
     i, seconds = row["inputs"], 30 * 86_400
     spot, strike, mark, sign = i["underlying"], i["K"], i["mark_coin"] * i["underlying"], 1 if i["type"] == "call" else -1
@@ -122,6 +122,6 @@ def test_standard_margin_of_a_short_option(margin_engine: Contract, default_tabl
     table = list(default_table)
     table[UNDERLYINGS_AT] = wad(1) << 32 | 1 << 8
     short = position(CALL if sign > 0 else PUT, strike * 10**8, expiry) % 2**160 | (-(10**18)) % 2**96 << 160
-    found = margin_engine.functions.compute(table, market, (CROSS, 0, [], [short])).call(GAS)
+    found = margin_model.functions.compute(table, market, (CROSS, 0, [], [short])).call(GAS)
     assert abs(found[0] / 1e18 - row["outputs"]["im"] * spot) <= 1e-9 * spot
     assert abs(found[1] / 1e18 - row["outputs"]["mm"] * spot) <= 1e-9 * spot

@@ -27,7 +27,7 @@ def contract(chain: Chain, deployment: Deployment) -> Callable[[str], Contract]:
 
 @pytest.fixture
 def compute_stored(
-    contract: Callable[[str], Contract], margin_engine: Contract, anvil: Any, default_table: list[int]
+    contract: Callable[[str], Contract], margin_model: Contract, anvil: Any, default_table: list[int]
 ) -> Callable[..., Any]:
     """`compute` (or `computeWitnessed`) on the ledger's book and the door's words of an account."""
 
@@ -45,7 +45,7 @@ def compute_stored(
                 for at, i in enumerate(sorted(ids))
             ],
         )
-        functions = margin_engine.functions
+        functions = margin_model.functions
         if witness is None:
             return functions.compute(default_table, market, book).call(GAS)
         return functions.computeWitnessed(default_table, market, book, witness).call(GAS)
@@ -212,6 +212,6 @@ def test_an_unknown_account_is_named(margin_engine: Contract) -> None:
         margin_engine.functions.requirement(999).call(GAS)
 
 
-def test_a_table_of_another_size_is_refused(margin_engine: Contract, default_table: list[int]) -> None:
+def test_a_table_of_another_size_is_refused(margin_model: Contract, default_table: list[int]) -> None:
     with reverts("BadParameterTable", 3, 153):
-        margin_engine.functions.compute(default_table[:3], (0, []), (0, 0, [], [])).call(GAS)
+        margin_model.functions.compute(default_table[:3], (0, []), (0, 0, [], [])).call(GAS)

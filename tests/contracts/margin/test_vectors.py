@@ -37,8 +37,8 @@ def assert_requirement(found: tuple[int, ...], expected: Mapping[str, Any], scal
 
 
 @pytest.mark.parametrize("case", CASES, ids=[c["id"] for c in CASES])
-def test_cross(margin_engine: Contract, default_table: list[int], case: dict[str, Any]) -> None:
-    found = margin_engine.functions.compute(*case_of(case, default_table, CROSS)).call(GAS)
+def test_cross(margin_model: Contract, default_table: list[int], case: dict[str, Any]) -> None:
+    found = margin_model.functions.compute(*case_of(case, default_table, CROSS)).call(GAS)
     assert_requirement(found, case["cross"], scale_of(case))
 
 

@@ -3,10 +3,11 @@ pragma solidity 0.8.30;
 
 import {RiskParameters} from "../../../contracts/governance/RiskParameters.sol";
 import {ILedger} from "../../../contracts/interfaces/ILedger.sol";
-import {IMarginEngine, Requirement, Witness} from "../../../contracts/interfaces/IMarginEngine.sol";
+import {Requirement, Witness} from "../../../contracts/interfaces/IMarginEngine.sol";
 import {GroupReport, UnderlyingReport} from "../../../contracts/interfaces/IMarginReport.sol";
 import {IPriceDoor} from "../../../contracts/interfaces/IPriceDoor.sol";
 import {MarginEngine} from "../../../contracts/margin/MarginEngine.sol";
+import {MarginModel} from "../../../contracts/margin/MarginModel.sol";
 import {MarginReport} from "../../../contracts/margin/MarginReport.sol";
 import {FixedPoint} from "../../../contracts/math/FixedPoint.sol";
 import {Book, ExpiryMarket, MarginMode, Market, UnderlyingMarket} from "../../../contracts/types/Book.sol";
@@ -20,20 +21,21 @@ contract WitnessTest {
     uint256 private constant TIME = 1_800_000_000;
     uint256 private constant LEGS = 10;
 
-    MarginEngine private immutable ENGINE;
+    MarginModel private immutable MODEL;
     MarginReport private immutable REPORT;
     uint256[] private table;
 
     constructor() {
         RiskParameters parameters = new RiskParameters(address(this));
         table = parameters.table();
-        ENGINE = new MarginEngine(ILedger(address(0)), IPriceDoor(address(0)), parameters);
-        REPORT = new MarginReport(ILedger(address(0)), IPriceDoor(address(0)), parameters, ENGINE);
+        MarginEngine engine = new MarginEngine(ILedger(address(0)), IPriceDoor(address(0)), parameters);
+        MODEL = new MarginModel(engine);
+        REPORT = new MarginReport(ILedger(address(0)), IPriceDoor(address(0)), parameters, engine);
     }
 
     function testFuzz_no_witness_overstates(uint256 seed) public view {
         (uint256[] memory parameters, Market memory market, Book memory book) = _case(seed);
-        Requirement memory full = ENGINE.compute(parameters, market, book);
+        Requirement memory full = MODEL.compute(parameters, market, book);
         (UnderlyingReport[] memory underlyings, GroupReport[] memory groups) = _report(parameters, market, book);
         Witness memory w = Witness({underlyings: new bytes(underlyings.length), groups: new bytes(groups.length)});
         for (uint256 i; i < w.underlyings.length; ++i) {
@@ -42,7 +44,7 @@ contract WitnessTest {
         for (uint256 i; i < w.groups.length; ++i) {
             w.groups[i] = bytes1(uint8(_roll(seed, 950 + i) % 35));
         }
-        Requirement memory some = ENGINE.computeWitnessed(parameters, market, book, w);
+        Requirement memory some = MODEL.computeWitnessed(parameters, market, book, w);
         require(some.initial <= full.initial && some.maintenance <= full.maintenance, "R' <= R");
         require(
             some.equity == full.equity && some.marginEquityMaintenance == full.marginEquityMaintenance
@@ -53,7 +55,7 @@ contract WitnessTest {
 
     function testFuzz_the_worst_witness_is_exact(uint256 seed) public view {
         (uint256[] memory parameters, Market memory market, Book memory book) = _case(seed);
-        Requirement memory full = ENGINE.compute(parameters, market, book);
+        Requirement memory full = MODEL.compute(parameters, market, book);
         (UnderlyingReport[] memory underlyings, GroupReport[] memory groups) = _report(parameters, market, book);
         Witness memory w = Witness({underlyings: new bytes(underlyings.length), groups: new bytes(groups.length)});
         for (uint256 i; i < w.underlyings.length; ++i) {
@@ -62,14 +64,14 @@ contract WitnessTest {
         for (uint256 i; i < w.groups.length; ++i) {
             w.groups[i] = bytes1(uint8(groups[i].worstScenario));
         }
-        Requirement memory worst = ENGINE.computeWitnessed(parameters, market, book, w);
+        Requirement memory worst = MODEL.computeWitnessed(parameters, market, book, w);
         require(keccak256(abi.encode(worst)) == keccak256(abi.encode(full)), "R' = R");
     }
 
     /// R = charges + sum W - sum kappa (sum W - max(0, J)), at least 0.25 % of gross notional.
     function testFuzz_the_parts_make_the_requirement(uint256 seed) public view {
         (uint256[] memory parameters, Market memory market, Book memory book) = _case(seed);
-        Requirement memory full = ENGINE.compute(parameters, market, book);
+        Requirement memory full = MODEL.compute(parameters, market, book);
         (UnderlyingReport[] memory underlyings, GroupReport[] memory groups) = _report(parameters, market, book);
         int256 sum;
         for (uint256 i; i < underlyings.length; ++i) {
@@ -92,12 +94,12 @@ contract WitnessTest {
     /// Twice the book needs twice the margin but for charges that rise faster: never less.
     function testFuzz_requirement_grows_with_the_book(uint256 seed) public view {
         (uint256[] memory parameters, Market memory market, Book memory book) = _case(seed);
-        uint256 single = ENGINE.compute(parameters, market, book).initial;
+        uint256 single = MODEL.compute(parameters, market, book).initial;
         for (uint256 i; i < book.positions.length; ++i) {
             Position p = Position.wrap(book.positions[i]);
             book.positions[i] = Position.unwrap(p.withSize(2 * p.size()));
         }
-        require(ENGINE.compute(parameters, market, book).initial + 1e9 >= 2 * single, "homogeneous");
+        require(MODEL.compute(parameters, market, book).initial + 1e9 >= 2 * single, "homogeneous");
     }
 
     function _report(uint256[] memory parameters, Market memory market, Book memory book)
