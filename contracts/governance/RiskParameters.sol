@@ -5,8 +5,8 @@ import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {SSTORE2} from "solady/utils/SSTORE2.sol";
 
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
-import {Scenarios} from "../margin/Scenarios.sol";
 import {Memory} from "../math/Memory.sol";
+import {Scenarios} from "../math/Scenarios.sol";
 import {
     COLLATERALS_AT,
     GROUPS_AT,

@@ -7,7 +7,6 @@ import {Book, Market} from "../types/Book.sol";
 import {CaseBase} from "./CaseBase.sol";
 import {CaseReader} from "./CaseReader.sol";
 import {MarginCore} from "./MarginCore.sol";
-import {Case} from "./Risk.sol";
 
 /// @title Margin model
 /// @dev Every entry point: a case from `CaseReader`, then `MarginCore`.

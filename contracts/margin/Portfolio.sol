@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {IMarginEngine} from "../interfaces/IMarginEngine.sol";
 import {Memory} from "../math/Memory.sol";
+// solhint-disable-next-line no-unused-import
 import {SLOTS, UNDERLYINGS} from "../math/Workspace.sol";
 import {UnknownInstrument} from "../types/InstrumentId.sol";
 import {MAX_UNDERLYINGS} from "../types/Parameter.sol";

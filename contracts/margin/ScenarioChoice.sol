@@ -3,10 +3,10 @@ pragma solidity 0.8.30;
 
 import {IMarginEngine} from "../interfaces/IMarginEngine.sol";
 import {Memory} from "../math/Memory.sol";
+import {Scenarios} from "../math/Scenarios.sol";
 import {MAX_GROUPS, MAX_UNDERLYINGS} from "../types/Parameter.sol";
 import {Groups} from "./Groups.sol";
 import {Case, UnderlyingRisk} from "./Risk.sol";
-import {Scenarios} from "./Scenarios.sol";
 
 /// @title Which scenarios are evaluated: all, or those a witness names (margin.md section 5)
 library ScenarioChoice {

@@ -7,14 +7,15 @@ import {Memory} from "../math/Memory.sol";
 import {NormalCdf} from "../math/NormalCdf.sol";
 import {OptionFrame, OptionFrameLib} from "../math/OptionFrame.sol";
 import {OptionKernel} from "../math/OptionKernel.sol";
+// solhint-disable-next-line no-unused-import
 import {FRAME, NO_CHANGE} from "../math/Workspace.sol";
+import {Scenarios} from "../math/Scenarios.sol";
 import {SpotWord} from "../types/Feed.sol";
 import {MAX_SCENARIOS, Parameter, UNDERLYINGS_AT} from "../types/Parameter.sol";
 import {Charges} from "./Charges.sol";
 import {ExpirySlice} from "./ExpirySlice.sol";
 import {ExpiryLegs, Portfolio, PortfolioLib, UnderlyingLegs} from "./Portfolio.sol";
 import {Stress, UnderlyingRisk} from "./Risk.sol";
-import {Scenarios} from "./Scenarios.sol";
 import {Valuation} from "./Valuation.sol";
 
 /// @title Stress loss of one underlying (margin.md sections 2 and 3)

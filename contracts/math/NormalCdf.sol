@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
+// solhint-disable-next-line no-unused-import
 import {NORMAL_AT, NORMAL_SIZE} from "./Workspace.sol";
 
 /// @title Standard normal distribution from a table of piecewise cubics

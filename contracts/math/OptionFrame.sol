@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {DIRECTIONS, FRAME} from "./Workspace.sol";
+import {DIRECTIONS} from "./Workspace.sol";
 
 /// @notice What the kernel reads and writes for the options of one expiry, at the address FRAME of the workspace; `OptionKernel`
 /// names the addresses of the words.

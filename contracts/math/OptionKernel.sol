@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+// solhint-disable-next-line no-unused-import
 import {DIRECTIONS} from "./Workspace.sol";
 
 /// @title The inner loop: the options of one expiry, at the market and in all scenarios
@@ -47,7 +48,8 @@ library OptionKernel {
     uint256 private constant VALUE = 0x700;
 
     /// @notice Walks the list of options from the address of a position's word and adds to the frame's sums and the rows' lanes.
-    /// @dev Either marks are wanted, or the lanes. The link of a position keeps, above the address of the next (24 bits), v sqrt T (48 bits, 2**-35) and d1 as a position.
+    /// @dev Either marks are wanted, or the lanes. The link of a position keeps, above the address of the next (24 bits), v sqrt T
+    /// (48 bits, 2**-35) and d1 as a position.
     // solhint-disable-next-line function-max-lines
     function run(uint256 at) internal pure {
         assembly ("memory-safe") {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -121,8 +122,28 @@ def test_the_pointer_is_the_table(parameters: Any) -> None:
     code = bytes(web3.eth.get_code(parameters.pointer()))
     assert code[0] == 0
     words = [int.from_bytes(code[at : at + 32], "big") for at in range(1, len(code), 32)]
-    assert words == list(parameters.table())
+    governed = [word % 2**192 if 113 <= at < 113 + 40 else word for at, word in enumerate(words)]
+    assert governed == list(parameters.table())
     assert len(words) == 64 + 8 + 32 + 8 + 1 + 40 + 64
+
+
+def test_the_stored_scenarios_are_compiled(parameters: Any) -> None:
+    """Above the governed bits: ln(1 + x), and the record in rows (no vol shock, up, down) of ascending spots."""
+    from brownie import web3  # noqa: PLC0415 - only once the project is loaded
+
+    code = bytes(web3.eth.get_code(parameters.pointer()))
+    words = [int.from_bytes(code[at : at + 32], "big") for at in range(1, len(code), 32)][113 : 113 + 35]
+    rows: dict[int, list[tuple[float, int]]] = {0: [], 1: [], 2: []}
+    for word in words:
+        shock = int.from_bytes((word >> 128 & 2**64 - 1).to_bytes(8, "big"), signed=True) / WAD
+        logarithm = int.from_bytes((word >> 208).to_bytes(6, "big"), signed=True)
+        assert abs(logarithm - math.log1p(shock) * 2**42) <= 1
+        if shock or word & 0xFF:
+            rows[word & 0xFF].append((shock, word >> 192 & 0xFF))
+        else:
+            assert word >> 192 & 0xFF == 0
+    assert [word >> 200 & 0xFF for word in words[:3]] == [len(rows[direction]) for direction in (0, 1, 2)] == [8, 17, 9]
+    assert [record for row in rows.values() for _, record in sorted(row)] == list(range(1, 35))
 
 
 def test_the_further_scalars_lie_behind_what_the_engine_copies(parameters: Any, index: Any) -> None:

@@ -2,10 +2,11 @@
 pragma solidity 0.8.30;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-import {FixedPoint, SWAD} from "../math/FixedPoint.sol";
-import {Memory} from "../math/Memory.sol";
-import {DIRECTIONS, NO_CHANGE, RECORDS} from "../math/Workspace.sol";
 import {MAX_SCENARIOS, ParameterTable, SCENARIO_COUNT_AT, SCENARIOS_AT} from "../types/Parameter.sol";
+import {FixedPoint, SWAD} from "./FixedPoint.sol";
+import {Memory} from "./Memory.sol";
+// solhint-disable-next-line no-unused-import
+import {DIRECTIONS, NO_CHANGE, RECORDS} from "./Workspace.sol";
 
 /// @title Scenarios grouped by vol direction into rows of ascending spots (margin.md section 2)
 /// @notice A *compiled* scenario word says in its upper 64 bits, which are 0 in the table as it is governed, where it stands:
