@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from keeper.chain import SETTLEMENT_INDEX, ChainPort, Decoder, Deployment, EndpointPool, NodeClient, name_of
 from keeper.chain.contract import Errors
 from keeper.config import Config
 from keeper.errors import ChainError, ConfigError, DeploymentError, KeeperError, RevertError
+from keeper.examination import Check, Verdict, check_database, check_nodes, check_permissions, check_top_up, check_watchers
 from keeper.execution import Signer
 from keeper.model import WAD
 from keeper.portfolio import Parameter
@@ -22,24 +21,6 @@ _SCOPE_TRADE = 1
 _MIN_BALANCE_WEI = 10**16
 _SLOW_SECONDS = 0.5
 _CLOCK_SECONDS = 120
-
-
-class Verdict(StrEnum):
-    """WARNING: the keeper runs, and something deserves a look. FAILED: it must not start."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """detail: what was found; remedy: how to mend it, empty where all is well."""
-
-    name: str
-    verdict: Verdict
-    detail: str
-    remedy: str = ""
 
 
 def connect(config: Config) -> tuple[Deployment, EndpointPool]:
@@ -73,7 +54,10 @@ def diagnose(config: Config) -> list[Check]:
     checks.append(key)
     if any(check.verdict is Verdict.FAILED for check in node):
         return checks
+    checks += check_nodes(config, deployment)
     checks.append(_attempt("contracts", lambda: _contracts(port, deployment)))
+    if checks[-1].verdict is Verdict.OK:
+        checks.append(_attempt("permissions", lambda: check_permissions(port, deployment, _ask)))
     checks.append(_attempt("oracle", lambda: _oracle(port, deployment)))
     checks.append(_attempt("clock", lambda: _clock(port)))
     if config.account is None:
@@ -86,9 +70,11 @@ def diagnose(config: Config) -> list[Check]:
     if signer is not None:
         payer = signer
         checks.append(_attempt("gas money", lambda: _gas_money(port, payer.address)))
+        checks.append(_attempt("top-up", lambda: check_top_up(port, deployment, payer.address)))
+    checks.append(check_database(config, deployment))
     checks.append(_peer("maker", "KEEPER_MAKER_URL", config.maker_url, "inventory stays"))
     checks.append(_peer("publisher", "KEEPER_UPDATES_URL", config.updates_url, "stale prices stop liquidations"))
-    return checks
+    return checks + check_watchers(config)
 
 
 def _attempt(name: str, check: Callable[[], Check]) -> Check:

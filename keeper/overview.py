@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from keeper.bus import Band
-from keeper.chain import Deployment, Store
+from keeper.chain import Block, ChainPort, Deployment, Store
 from keeper.config import Config
 from keeper.doctor import connect
 from keeper.engine import follower_of
-from keeper.errors import ChainError
+from keeper.errors import ChainError, MarketError
 from keeper.execution import Journal, call_of
 from keeper.liquidation import Costs, Flag, Liquidation, Planner
 from keeper.monitoring import Assessment, Assessor, Finding, MarginCallStore, Tier, find
 from keeper.portfolio import HOUSE, Progress
 from keeper.snapshot import Snapshot
 
-__all__ = ["AccountLine", "Suggestion", "account_lines", "band_counts", "look", "status_of", "suggestions"]
+__all__ = [
+    "AccountLine",
+    "Backfill",
+    "Suggestion",
+    "account_lines",
+    "assessed",
+    "backfilled",
+    "band_counts",
+    "look",
+    "status_of",
+    "suggestions",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +127,75 @@ def look(config: Config) -> tuple[Progress, Assessment | None, Store]:
         raise ChainError(f"the chain has no block {deployment.first_block} yet, where the deployment begins")
     ready = current.state.table.is_complete and current.state.spots
     return current, Assessor().assess(current.state, current.block) if ready else None, store
+
+
+def assessed(config: Config) -> tuple[Snapshot, Assessment, Deployment]:
+    """`look` in the shape in which a running engine shows itself. Raises as `look`, and MarketError before there are prices."""
+    progress, assessment, store = look(config)
+    if assessment is None:
+        raise MarketError("expected prices of some underlying, none was published")
+    exclude = frozenset() if config.account is None else frozenset({config.account})
+    snapshot = Snapshot(
+        at=time.time(),
+        account=config.account or HOUSE,
+        ready=True,
+        cursor=progress.block,
+        head=progress.block,
+        assessment=assessment,
+        findings=tuple(find(assessment, exclude)),
+        margin_calls=MarginCallStore(store.connection).open_calls().since,
+    )
+    store.close()
+    return snapshot, assessment, Deployment.load(config.deployment)
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """first, until: the range that is read; block: the last block read so far; events: read in this run."""
+
+    first: int
+    until: int
+    block: int
+    events: int
+    accounts: int
+
+
+def backfilled(config: Config, to: int | None, *, again: bool) -> Iterator[Backfill]:
+    """Reads the chain into the keeper's own database up to block `to` (the head where that is None or comes first), telling after every
+    step. again: what was read before is forgotten first. Raises as `look`, and StoreError where a keeper runs on the database."""
+    deployment, pool = connect(config)
+    port = cast(ChainPort, pool if to is None else _UpTo(pool, to))
+    with closing(Store(config.database, deployment.fingerprint, exclusive=True)) as store:
+        follower = follower_of(port, deployment, store)
+        if again:
+            follower.start_over()
+        start = follower.current()
+        first = deployment.first_block if start is None else start.block.number + 1
+        until, events = port.head().number, 0
+        block = first - 1
+        while block < until:
+            progress = follower.advance()
+            if progress is None:
+                break
+            block, events = progress.block.number, events + len(progress.events)
+            yield Backfill(first, until, block, events, len(progress.state.accounts) - 1)
+        if block < first:
+            yield Backfill(first, until, block, 0, len(follower.state.accounts) - 1)
+
+
+class _UpTo:
+    """A node whose head is block `last` at most."""
+
+    def __init__(self, port: ChainPort, last: int) -> None:
+        self._port = port
+        self._last = last
+
+    def head(self) -> Block:
+        newest = self._port.head()
+        return (self._port.block(self._last) or newest) if newest.number > self._last else newest
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._port, name)
 
 
 def account_lines(assessment: Assessment) -> list[AccountLine]:

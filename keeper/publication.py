@@ -7,17 +7,27 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from keeper.bus import Alarm, Band, Bus, HealthChange, Severity, TransactionChange
 from keeper.execution import Entry, Status
 from keeper.monitoring import Assessment, Finding
 from keeper.snapshot import Latencies, Snapshot
 
-__all__ = ["Publication"]
+__all__ = ["Publication", "Source"]
 
 _KEPT = 1_000
 _TRANSACTIONS = 200
+
+
+class Source(Protocol):
+    """What an engine publishes, safe to read from any thread."""
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+    @property
+    def bus(self) -> Bus: ...
 
 
 class Publication:

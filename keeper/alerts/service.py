@@ -15,11 +15,11 @@ from keeper.alerts.channel import Channel, Event, Message
 from keeper.alerts.incidents import Incident, Incidents
 from keeper.alerts.sinks import sink_of
 from keeper.alerts.watch import Watch
-from keeper.api.context import Source
 from keeper.bus import Severity
 from keeper.errors import AlertError
 from keeper.logs import get_logger
 from keeper.observation import AlertSettings
+from keeper.publication import Source
 
 __all__ = ["Alerting", "alerting", "try_sinks"]
 

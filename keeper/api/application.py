@@ -11,7 +11,7 @@ from typing import cast
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from keeper.api.context import Context, Source, context_of
+from keeper.api.context import Context, context_of
 from keeper.api.guard import Denied, Guard
 from keeper.api.metrics import Extra
 from keeper.api.routes import service, venue
@@ -19,6 +19,7 @@ from keeper.api.sockets import is_local_name, sockets
 from keeper.api.streams import Streams
 from keeper.chain import Deployment
 from keeper.observation import ApiSettings
+from keeper.publication import Source
 
 __all__ = ["create_application"]
 

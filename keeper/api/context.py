@@ -6,34 +6,24 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Protocol, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, HTTPException, Request
 
 from keeper.api.guard import Guard
 from keeper.api.metrics import Extra, SnapshotCollector
 from keeper.api.streams import Streams
-from keeper.bus import Bus
 from keeper.chain import Deployment
 from keeper.monitoring import Assessment
 from keeper.observation import ApiSettings, Scope
+from keeper.publication import Source
 from keeper.snapshot import Snapshot
 
-__all__ = ["Assessed", "Context", "Source", "bearer", "context_of", "needs"]
+__all__ = ["Assessed", "Context", "bearer", "context_of", "needs"]
 
 _CACHED = 64
 
 Made = TypeVar("Made")
-
-
-class Source(Protocol):
-    """What the engine publishes."""
-
-    @property
-    def snapshot(self) -> Snapshot: ...
-
-    @property
-    def bus(self) -> Bus: ...
 
 
 class Kept:

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 import uvicorn
 
 from keeper.api.application import create_application
-from keeper.api.context import Source
 from keeper.api.metrics import Extra
 from keeper.chain import Deployment
 from keeper.errors import ConfigError
 from keeper.logs import get_logger
 from keeper.observation import ApiSettings
+from keeper.publication import Source
 
 __all__ = ["served"]
 

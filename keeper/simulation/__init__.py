@@ -2,6 +2,7 @@
 
 from keeper.simulation.history import CRASHES, PATH_CONVENTION, Candle, Crash, PathPoint, load_crash
 from keeper.simulation.replay import Replay
+from keeper.simulation.shock import ShockStep, interpolated, shocked_market, simulate
 from keeper.simulation.surface import SmileShape, Surface, load_smiles, parkinson_vol, term_vol
 
 __all__ = [
@@ -11,10 +12,14 @@ __all__ = [
     "Crash",
     "PathPoint",
     "Replay",
+    "ShockStep",
     "SmileShape",
     "Surface",
+    "interpolated",
     "load_crash",
     "load_smiles",
     "parkinson_vol",
+    "shocked_market",
+    "simulate",
     "term_vol",
 ]
