@@ -48,6 +48,17 @@ class Config(BaseSettings):
     keystore: Path | None = Field(None, description="encrypted key file (geth's format)")
     keystore_password: SecretStr | None = Field(None, description="password of the keystore")
 
+    external_signer: str | None = Field(None, description="JSON-RPC of a signer like clef (account_signTransaction) that holds the key")
+    external_address: str | None = Field(None, description="address that the external signer signs for")
+    more_private_keys: SecretStr | None = Field(None, description="further senders, comma-separated: operators of the account")
+    more_keystores: str = Field("", description="key files of further senders, comma-separated, with the same password")
+    dry_run: bool = Field(False, description="do everything but send")
+    lease: Path | None = Field(
+        None, description="database that keepers with the same keys share: who holds its lease sends, the others wait"
+    )
+    lease_seconds: _Seconds = Field(0.5, description="how long one renewal of the lease holds: bounds the take-over")
+    relay_url: str | None = Field(None, description="private endpoint that broadcasts first; the public ones when nobody included in time")
+
     maker_url: str | None = Field(None, description="backstop maker's POST /quote, for working inventory down")
     updates_url: str | None = Field(None, description="publisher's GET /updates, for relaying prices with a liquidation")
     relay_after: float = Field(0.5, ge=0.0, description="seconds that prices may be too old before they are relayed")
@@ -60,6 +71,9 @@ class Config(BaseSettings):
     priority_fee_gwei: float = Field(1.0, ge=0.0, description="tip of the first attempt")
     fee_bump: float = Field(0.25, ge=0.125, description="raise per replacement (nodes ask for at least 1/8)")
     bump_after: _Seconds = Field(12.0, description="seconds without inclusion until a transaction is replaced")
+    max_cost: float | None = Field(None, gt=0.0, description="ETH that one transaction may cost at most")
+    max_cost_per_day: float | None = Field(None, gt=0.0, description="ETH that each sender may spend per day (UTC)")
+    in_flight: int = Field(16, ge=1, description="transactions that one sender may have open at once")
     gas_limit: int = Field(15_000_000, ge=100_000, description="gas offered to one transaction")
     actions_per_round: int = Field(16, ge=1, description="liquidations sent at once, most urgent first")
     retry_after: _Seconds = Field(1.0, description="seconds until an account whose plan was refused is tried again")
@@ -85,7 +99,9 @@ class Config(BaseSettings):
             raise ValueError("expected private_key or keystore, not both")
         if self.keystore is not None and self.keystore_password is None:
             raise ValueError("keystore needs keystore_password (KEEPER_KEYSTORE_PASSWORD)")
-        for name in ("rpc_url", "maker_url", "updates_url"):
+        if (self.external_signer is None) != (self.external_address is None):
+            raise ValueError("external_signer and external_address are expected together")
+        for name in ("rpc_url", "maker_url", "updates_url", "external_signer", "relay_url"):
             value = getattr(self, name)
             if value is not None and not value.startswith(("http://", "https://")):
                 raise ValueError(f"{name}: expected an http(s) address, got {value!r}")

@@ -11,7 +11,7 @@ from keeper.chain.contract import Errors
 from keeper.config import Config
 from keeper.errors import ChainError, ConfigError, DeploymentError, KeeperError, RevertError
 from keeper.examination import Check, Verdict, check_database, check_nodes, check_permissions, check_top_up, check_watchers
-from keeper.execution import Signer
+from keeper.execution import ExternalSigner, Signer
 from keeper.model import WAD
 from keeper.portfolio import Parameter
 
@@ -31,7 +31,7 @@ def connect(config: Config) -> tuple[Deployment, EndpointPool]:
     return deployment, EndpointPool(endpoints, config.rpc_max_lag)
 
 
-def require_healthy(config: Config) -> tuple[Deployment, EndpointPool, Signer]:
+def require_healthy(config: Config) -> tuple[Deployment, EndpointPool, Signer | ExternalSigner]:
     """What the engine needs, checked. Raises ConfigError that lists every failed check with its remedy."""
     failed = [check for check in diagnose(config) if check.verdict is Verdict.FAILED]
     if failed:
@@ -102,7 +102,7 @@ def _node(config: Config, port: ChainPort, deployment: Deployment) -> list[Check
     return checks
 
 
-def _key(config: Config) -> tuple[Signer | None, Check]:
+def _key(config: Config) -> tuple[Signer | ExternalSigner | None, Check]:
     try:
         signer = Signer.from_config(config)
     except ConfigError as error:

@@ -20,6 +20,8 @@
             DishonestError    the node contradicts itself or the others: it lags, forgets logs, makes up a head
             RevertError       a contract refused a call; carries its decoded error
         ExecutionError      a transaction or order that could not be made, sent or included
+            CapError        a transaction could cost more than is allowed
+            LeaseError      another keeper sends now
         ApiError            another keeper's API refused a request or gave no usable answer
         AlertError          a receiver of alerts did not take a message
 
@@ -31,6 +33,7 @@ __all__ = [
     "AlertError",
     "ApiError",
     "BookError",
+    "CapError",
     "ChainError",
     "ConfigError",
     "DamagedError",
@@ -40,6 +43,7 @@ __all__ = [
     "ExecutionError",
     "InstrumentError",
     "KeeperError",
+    "LeaseError",
     "MarketError",
     "ParameterError",
     "PricingError",
@@ -138,6 +142,14 @@ class RevertError(ChainError):
 
 class ExecutionError(KeeperError):
     """A transaction or an order could not be made, sent or included."""
+
+
+class CapError(ExecutionError):
+    """A transaction could cost more than the caps allow."""
+
+
+class LeaseError(ExecutionError):
+    """The lease is another keeper's: what was begun is not sent."""
 
 
 class ApiError(KeeperError):

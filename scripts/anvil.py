@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,7 @@ CHAIN_ID = 31337
 _LISTENING = re.compile(r"^Listening on [\d.]+:(\d+)$", re.MULTILINE)
 _START_TIMEOUT_S = 30.0
 _RPC_TIMEOUT_S = 120.0
+_STOP_TIMEOUT_S = 60.0  # writing a large state takes a while
 
 
 class AnvilError(RuntimeError):
@@ -53,6 +55,7 @@ class Anvil:
 
     port: 0 takes a free port (the operating system chooses, so two runs never collide); another number is used as it is.
     timestamp: unix seconds of the genesis block; None is the present.
+    extra: further options of anvil.
     log: file for the node's output; None is a temporary file, removed after a clean end.
 
     Start it from the main thread: on Linux the node dies with the thread that started it.
@@ -69,6 +72,7 @@ class Anvil:
         balance_eth: int = 1_000_000,
         block_interval: int | None = 1,
         log: Path | None = None,
+        extra: Sequence[str] = (),
     ) -> None:
         self.requested_port = port
         self.timestamp = timestamp
@@ -77,6 +81,7 @@ class Anvil:
         self.balance_eth = balance_eth
         self.block_interval = block_interval
         self.port = 0
+        self.extra = tuple(extra)
         self._keep_log = log is not None
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -113,6 +118,7 @@ class Anvil:
         command += ["--mnemonic", MNEMONIC, "--accounts", str(self.accounts), "--balance", str(self.balance_eth)]
         # A base fee of 0 lets accounts send with any fee; Brownie's transactions would not pass otherwise.
         command += ["--gas-limit", str(self.gas_limit), "--block-base-fee-per-gas", "0", "--hardfork", "cancun"]
+        command += self.extra
         if self.timestamp is not None:
             command += ["--timestamp", str(self.timestamp)]
         with self._log.open("wb") as output:
@@ -139,7 +145,7 @@ class Anvil:
             return
         process.terminate()
         try:
-            process.wait(timeout=5)
+            process.wait(timeout=_STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

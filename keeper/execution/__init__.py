@@ -2,22 +2,27 @@
 
 from keeper.execution.calls import Call, Outcome, call_of
 from keeper.execution.confirmation import Confirmation, Confirmed, Refusal, Refused
+from keeper.execution.dispatch import Dispatch
 from keeper.execution.inventory import Inventory, InventoryRules, Settlement
 from keeper.execution.journal import Entry, Journal, Status
+from keeper.execution.lease import Lease
 from keeper.execution.orders import Order, SignedOrder, sign_order
 from keeper.execution.prices import PriceRelay
-from keeper.execution.signer import Signer
+from keeper.execution.signer import ExternalSigner, Signer, more_signers
 from keeper.execution.transactions import FeePolicy, TransactionManager
 
 __all__ = [
     "Call",
     "Confirmation",
     "Confirmed",
+    "Dispatch",
     "Entry",
+    "ExternalSigner",
     "FeePolicy",
     "Inventory",
     "InventoryRules",
     "Journal",
+    "Lease",
     "Order",
     "Outcome",
     "PriceRelay",
@@ -29,5 +34,6 @@ __all__ = [
     "Status",
     "TransactionManager",
     "call_of",
+    "more_signers",
     "sign_order",
 ]

@@ -13,12 +13,14 @@ __all__ = ["Call", "Outcome", "call_of", "outcome_of"]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """purpose: what it is for, as the journal and the logs name it; account: whom it concerns, None where nobody."""
+    """purpose: what it is for, as the journal and the logs name it; account: whom it concerns, None where nobody; accounts: all of them
+    where it concerns several."""
 
     to: str
     data: bytes
     purpose: str
     account: int | None
+    accounts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from keeper.errors import ExecutionError
 from keeper.execution.calls import Call
 from keeper.execution.orders import Order
 from keeper.execution.peers import Inquiry, Quote, fetch_quote
-from keeper.execution.signer import Signer
+from keeper.execution.signer import ExternalSigner, Signer
 from keeper.model import WAD, Account, Instrument, Market
 from keeper.portfolio import Parameter, State
 
@@ -51,7 +51,9 @@ class _Request:
 class Inventory:
     """One request for a quote at a time; url None: positions stay."""
 
-    def __init__(self, deployment: Deployment, signer: Signer, own_account: int, url: str | None, rules: InventoryRules) -> None:
+    def __init__(
+        self, deployment: Deployment, signer: Signer | ExternalSigner, own_account: int, url: str | None, rules: InventoryRules
+    ) -> None:
         self._deployment = deployment
         self._clearing = deployment.contract("Clearing")
         self._signer = signer

@@ -16,7 +16,18 @@ from eth_utils.crypto import keccak
 
 from keeper.errors import UnitError
 
-__all__ = ["ANY_VENUE", "DOMAIN_NAME", "DOMAIN_VERSION", "Order", "SignedOrder", "order_hash", "sign_order", "signable"]
+__all__ = [
+    "ANY_VENUE",
+    "DOMAIN_NAME",
+    "DOMAIN_VERSION",
+    "Order",
+    "SignedOrder",
+    "order_hash",
+    "order_types",
+    "sign_order",
+    "signable",
+    "typed_data",
+]
 
 DOMAIN_NAME = "DPRE"
 DOMAIN_VERSION = "1"
@@ -77,12 +88,33 @@ class SignedOrder:
         return (self.order.as_tuple(), self.signer, self.signature)
 
 
+def order_types() -> dict[str, str]:
+    """Field -> Solidity type, in the struct's order."""
+    return dict(_TYPES)
+
+
 def signable(order: Order, chain_id: int, clearing: str) -> SignableMessage:
     """The EIP-712 message of `order` for the Clearing contract at address `clearing`."""
     types = {"Order": [{"name": name, "type": kind} for name, kind in _TYPES.items()]}
     message: dict[str, Any] = dict(zip(_TYPES, order.as_tuple(), strict=True))
     domain = {"name": DOMAIN_NAME, "version": DOMAIN_VERSION, "chainId": chain_id, "verifyingContract": clearing}
     return encode_typed_data(domain, types, message)
+
+
+def typed_data(order: Order, chain_id: int, clearing: str) -> dict[str, Any]:
+    """The same as one JSON document, for signers that take whole messages; integers as decimal text."""
+    domain = {"name": DOMAIN_NAME, "version": DOMAIN_VERSION, "chainId": chain_id, "verifyingContract": clearing}
+    domain_types = [("name", "string"), ("version", "string"), ("chainId", "uint256"), ("verifyingContract", "address")]
+    message = {name: value if isinstance(value, bool | str) else str(value) for name, value in zip(_TYPES, order.as_tuple(), strict=True)}
+    return {
+        "types": {
+            "EIP712Domain": [{"name": name, "type": kind} for name, kind in domain_types],
+            "Order": [{"name": name, "type": kind} for name, kind in _TYPES.items()],
+        },
+        "primaryType": "Order",
+        "domain": domain,
+        "message": message,
+    }
 
 
 def order_hash(order: Order, chain_id: int, clearing: str) -> bytes:

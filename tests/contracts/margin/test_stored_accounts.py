@@ -26,9 +26,7 @@ def contract(chain: Chain, deployment: Deployment) -> Callable[[str], Contract]:
 
 
 @pytest.fixture
-def compute_stored(
-    contract: Callable[[str], Contract], margin_model: Contract, anvil: Any, default_table: list[int]
-) -> Callable[..., Any]:
+def compute_stored(contract: Callable[[str], Contract], margin_model: Contract, anvil: Any, default_table: list[int]) -> Callable[..., Any]:
     """`compute` (or `computeWitnessed`) on the ledger's book and the door's words of an account."""
 
     def run(account: int, witness: tuple[bytes, bytes] | None = None, *, book: Any = None) -> Any:

@@ -193,14 +193,14 @@ def test_an_account_that_fails_does_not_hold_up_the_others(chain: Twin, path: Pa
         assert chain.targets() == [3]
         assert any(entry["event"] == "refused" and entry["account"] == 2 for entry in logs)
     with running(chain, path) as engine, capture_logs() as logs:
-        submit = engine._handle
+        submit = engine._actions.handle
 
-        def defect(assessment: Any, planner: Any, finding: Any) -> bool:
+        def defect(assessment: Any, planner: Any, finding: Any, seen_at: float) -> bool:
             if finding.account == 2:
                 raise ZeroDivisionError("a defect in one account")
-            return submit(assessment, planner, finding)
+            return submit(assessment, planner, finding, seen_at)
 
-        monkeypatch.setattr(engine, "_handle", defect)
+        monkeypatch.setattr(engine._actions, "handle", defect)
         chain.mine()
         chain.price(500)
         engine.step()

@@ -13,7 +13,7 @@ from eth_account import Account
 from keeper.chain import MemoryChain
 from keeper.config import load_config
 from keeper.errors import ChainError, ConfigError, ExecutionError
-from keeper.execution import Call, FeePolicy, Journal, Signer, Status, TransactionManager
+from keeper.execution import Call, Dispatch, FeePolicy, Journal, Signer, Status, TransactionManager
 
 KEY = "0x" + "11" * 32
 TARGET = "0x" + "22" * 20
@@ -40,6 +40,7 @@ class World:
     def restart(self) -> None:
         self.journal = Journal(self.connection)
         self.manager = TransactionManager(self.chain, self.signer, self.journal, POLICY, self.chain.id, self.clock)
+        self.dispatch = Dispatch([self.manager], self.journal, limit=100)
 
     def submit(self, number: int) -> None:
         self.manager.submit(Call(TARGET, number.to_bytes(4, "big"), "liquidate", number), f"1-{number}", 100_000, self.clock.now)
@@ -60,10 +61,10 @@ def test_several_in_one_block_take_successive_nonces(world: World) -> None:
     for number in (5, 6, 7):
         world.submit(number)
     assert world.numbers_sent() == [(0, 5), (1, 6), (2, 7)]
-    assert world.manager.busy_accounts == {5, 6, 7}
+    assert world.dispatch.busy_accounts == {5, 6, 7}
     world.chain.mine()
     assert [entry.status for entry in world.manager.poll()] == [Status.INCLUDED] * 3
-    assert not world.manager.busy_accounts
+    assert not world.dispatch.busy_accounts
     world.submit(8)
     assert world.numbers_sent()[-1] == (3, 8)
 
@@ -137,7 +138,7 @@ def test_a_restart_leaves_pending_transactions_pending(world: World) -> None:
     world.submit(5)
     world.restart()
     assert world.manager.recover() == []
-    assert world.manager.busy_accounts == {5}
+    assert world.dispatch.busy_accounts == {5}
     world.submit(6)
     assert world.numbers_sent() == [(0, 5), (1, 6)]
 
@@ -227,7 +228,7 @@ def test_a_refusal_by_the_node_is_an_error_and_frees_the_nonce(world: World, mon
     with pytest.raises(ExecutionError, match="insufficient funds"):
         world.submit(5)
     monkeypatch.undo()
-    assert not world.manager.busy_accounts
+    assert not world.dispatch.busy_accounts
     world.submit(6)
     assert world.numbers_sent() == [(0, 6)]
 
@@ -238,7 +239,7 @@ def test_a_reorganisation_opens_what_was_included(world: World) -> None:
     world.manager.poll()
     world.chain.fork(1)
     assert [entry.account for entry in world.manager.roll_back(0)] == [5]
-    assert world.manager.busy_accounts == {5}
+    assert world.dispatch.busy_accounts == {5}
 
 
 def test_an_unreachable_node_leaves_everything_open(world: World) -> None:
@@ -246,7 +247,7 @@ def test_an_unreachable_node_leaves_everything_open(world: World) -> None:
     world.chain.reachable = False
     with pytest.raises(ChainError):
         world.manager.poll()
-    assert world.manager.busy_accounts == {5}
+    assert world.dispatch.busy_accounts == {5}
 
 
 @pytest.mark.parametrize("key", ["", "0x12", "not hex", "0x" + "zz" * 32])

@@ -1,0 +1,299 @@
+"""From a price on chain to a liquidation on chain, on a large venue: how long, and how many at once.
+
+    python -m benchmarks.latency [--accounts 10000] [--ticks 500] [--burst 1000]        (make bench-latency)
+
+Ticks: one account falls with each price (instant mining). margin: the block with the price is announced -> every account of
+the venue is re-margined and the findings are there; inclusion: the same block -> the block with the liquidation of that account
+is announced. Both are wall times of one machine: the blocks' as this process hears of them, the margin's as the keeper logs it.
+Burst: one price puts `burst` accounts under water at once; blocks of 30 M gas, one per second; how long until none is left.
+The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+from eth_utils.crypto import keccak
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
+
+from benchmarks.venue import FORGETFUL, GENESIS, Plan, Venue, prices_call, venue
+from scripts.anvil import ROOT, Anvil, private_key
+from scripts.chain import GAS_PRICE, Chain
+from scripts.deploy import Deployment
+from scripts.processes import Child, exit_on_sigterm
+from scripts.roles import KEEPER, PUBLISHER, address_of
+
+__all__ = ["Blocks", "Stage", "main"]
+
+BLOCK_GAS = 30_000_000
+TICK_TIMEOUT_S, BURST_TIMEOUT_S = 10.0, 300.0
+LIQUIDATED = "0x" + keccak(text="Liquidated(uint64,uint64,uint8,int256,int256,uint256,uint256,uint256,uint256,uint256)").hex()
+JUMP_S = 120  # chain time before the burst: no breaker takes the fall for a flash
+RENEW_S = 1.5
+
+
+class Blocks(threading.Thread):
+    """Wall time of every block, as the node announces it."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(name="blocks", daemon=True)
+        self._url = url
+        self._ended = threading.Event()
+        self._changed = threading.Condition()
+        self.seen: dict[int, float] = {}
+
+    def run(self) -> None:
+        with connect(self._url, max_size=2**24, proxy=None) as socket:
+            socket.send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]}))
+            while not self._ended.is_set():
+                try:
+                    message = json.loads(socket.recv(timeout=0.5))
+                except TimeoutError:
+                    continue
+                except WebSocketException:
+                    return
+                at = time.time()
+                head = message.get("params", {}).get("result", {})
+                if "number" in head:
+                    with self._changed:
+                        self.seen[int(head["number"], 16)] = at
+                        self._changed.notify_all()
+
+    def wait_beyond(self, number: int, timeout: float) -> int:
+        """The newest block once it is above `number`, or the newest when time is up."""
+        with self._changed:
+            self._changed.wait_for(lambda: max(self.seen, default=-1) > number, timeout)
+            return max(self.seen, default=-1)
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join(timeout=5.0)
+
+
+class Stage:
+    """A node on the venue's state, and a keeper on it. Leaving the `with` block ends both."""
+
+    def __init__(self, built: Venue, folder: Path) -> None:
+        self.venue, self.folder = built, folder
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self._set_up()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _set_up(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for stale in self.folder.glob("*"):
+            stale.unlink()
+        extra = ("--load-state", str(self.venue.state), *FORGETFUL)
+        self.anvil = self._stack.enter_context(
+            Anvil(timestamp=GENESIS, gas_limit=BLOCK_GAS, accounts=20, log=self.folder / "anvil.log", extra=extra)
+        )
+        self.chain = Chain(self.anvil.url)
+        self.chain.rpc("evm_setBlockGasLimit", hex(BLOCK_GAS))
+        # The loaded chain goes on where it stopped, not at the wall clock.
+        self.anvil.set_time(self.anvil.time() + 1)
+        shutil.copy(self.venue.database, self.folder / "keeper.sqlite")
+        self.deployment = Deployment.read(self.venue.deployment)
+        self.blocks = Blocks(self.anvil.ws_url)
+        self.blocks.start()
+        self._stack.callback(self.blocks.end)
+        self.publish(OPENING)
+        environment = {
+            "KEEPER_RPC_URL": self.anvil.url,
+            "KEEPER_WS_URL": self.anvil.ws_url,
+            "KEEPER_DEPLOYMENT": str(self.venue.deployment),
+            "KEEPER_DATABASE": str(self.folder / "keeper.sqlite"),
+            "KEEPER_ACCOUNT": str(self.venue.keeper),
+            "KEEPER_PRIVATE_KEY": private_key(KEEPER),
+            "KEEPER_RECONCILE_EVERY": "5",
+        }
+        self.keeper = Child("keeper", "keeper.cli", ["run", "--log-level", "debug"], self.folder / "keeper.log", environment)
+        started = time.monotonic()
+        self._stack.enter_context(self.keeper)
+        self.keeper.wait_for("started", timeout=600.0)
+        self.caught_up_seconds = time.monotonic() - started
+        self.keeper.wait_for("assessed", timeout=60.0)
+
+    def publish(self, eth: float) -> int:
+        """Signs, sends and waits; the block with the price."""
+        call = prices_call(self.deployment, self.chain, self.anvil.time(), eth)
+        return int(self.chain.send(call, address_of(PUBLISHER), gas=3_000_000)["blockNumber"], 16)
+
+    def liquidations(self, first: int, last: int | None = None) -> list[dict[str, Any]]:
+        """Liquidated logs of blocks first..last."""
+        query = {
+            "fromBlock": hex(first),
+            "toBlock": "latest" if last is None else hex(last),
+            "address": self.deployment.address("Liquidator"),
+            "topics": [LIQUIDATED],
+        }
+        found: list[dict[str, Any]] = self.chain.rpc("eth_getLogs", query)
+        return found
+
+    def assessed(self) -> Iterator[tuple[int, float, float]]:
+        """(block, wall time at which its findings were there, milliseconds of computing) of the keeper's assessments."""
+        with (self.folder / "keeper.log").open() as file:
+            for line in file:
+                if '"assessed"' in line:
+                    entry = json.loads(line)
+                    yield entry["block"], entry["found_at"], entry["milliseconds"]
+
+
+OPENING = 3_400.0
+
+
+def ticks(stage: Stage, count: int) -> list[tuple[int, int, int | None]]:
+    """(block of the price, account, block of its liquidation)."""
+    done: list[tuple[int, int, int | None]] = []
+    taken: set[int] = set()
+    stage.publish(stage.venue.singles[0][1] * 1.00004)
+    time.sleep(0.5)
+    for number, price in stage.venue.singles[:count]:
+        priced = stage.publish(price * (1.0 - 0.00003))
+        deadline, scanned, found = time.monotonic() + TICK_TIMEOUT_S, priced, None
+        while found is None and time.monotonic() < deadline:
+            head = stage.blocks.wait_beyond(scanned, 0.25)
+            if head > scanned:
+                for log in stage.liquidations(scanned + 1, head):
+                    account = int(log["topics"][1], 16)
+                    taken.add(account)
+                    if account == number:
+                        found = int(log["blockNumber"], 16)
+                scanned = head
+            if number in taken and found is None:
+                break
+        done.append((priced, number, found))
+        if len(done) % 100 == 0:
+            print(f"    {len(done)} ticks, {sum(entry[2] is not None for entry in done)} liquidated", flush=True)
+        stage.keeper.require_running()
+    return done
+
+
+def burst(stage: Stage, count: int) -> dict[str, Any]:
+    """One price under water for `count` accounts, blocks every second until all are out of it."""
+    chain, wanted = stage.chain, set(stage.venue.bursts[:count])
+    stage.anvil.set_time(stage.anvil.time() + JUMP_S)
+    stage.publish(stage.venue.burst_price * 1.02 / 0.98)
+    time.sleep(2.0)
+    stage.anvil.set_time(stage.anvil.time() + JUMP_S)
+    chain.rpc("evm_setAutomine", False)
+    chain.rpc("evm_setIntervalMining", 1)
+    head = int(chain.rpc("eth_blockNumber"), 16)
+    _send_price(stage)
+    stage.blocks.wait_beyond(head, 5.0)
+    first, priced_at = head + 1, time.monotonic()
+    order: list[int] = []
+    transactions: set[str] = set()
+    gas_blocks: dict[int, int] = {}
+    scanned, renewed, ended = head, time.monotonic(), priced_at
+    while wanted - set(order) and time.monotonic() - priced_at < BURST_TIMEOUT_S:
+        newest = stage.blocks.wait_beyond(scanned, 0.5)
+        if newest > scanned:
+            for log in stage.liquidations(scanned + 1, newest):
+                order.append(int(log["topics"][1], 16))
+                transactions.add(log["transactionHash"])
+            for number in range(scanned + 1, newest + 1):
+                gas_blocks[number] = int(chain.rpc("eth_getBlockByNumber", hex(number), False)["gasUsed"], 16)
+            scanned, ended = newest, time.monotonic()
+        if time.monotonic() - renewed > RENEW_S:
+            renewed = time.monotonic()
+            _send_price(stage)
+        stage.keeper.require_running()
+    seconds = ended - priced_at
+    gas = sum(int(receipt["gasUsed"], 16) for receipt in _receipts(chain, sorted(transactions)))
+    taken = [account for account in dict.fromkeys(order) if account in wanted]
+    chain.rpc("evm_setIntervalMining", 0)
+    chain.rpc("evm_setAutomine", True)
+    return {
+        "burst_accounts": len(taken),
+        "burst_seconds": round(seconds, 2),
+        "burst_liquidations": len(order),
+        "burst_transactions": len(transactions),
+        "burst_transactions_per_second": round(len(transactions) / seconds, 1),
+        "gas_per_liquidation": round(gas / max(1, len(order))),
+        "fullest_block": max(gas_blocks.values(), default=0),
+        "blocks": scanned - first + 1,
+    }
+
+
+def _send_price(stage: Stage) -> None:
+    call = prices_call(stage.deployment, stage.chain, stage.anvil.time(), stage.venue.burst_price)
+    data = call._encode_transaction_data()  # noqa: SLF001 - the public way asks the node four times
+    body = {"from": address_of(PUBLISHER), "to": call.address, "data": data, "gas": hex(3_000_000), "gasPrice": hex(1_000 * GAS_PRICE)}
+    stage.chain.rpc("eth_sendTransaction", body)
+
+
+def _receipts(chain: Chain, hashes: Sequence[str]) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = []
+    for start in range(0, len(hashes), 200):
+        found += chain.rpc_batch([("eth_getTransactionReceipt", [one]) for one in hashes[start : start + 200]])
+    return found
+
+
+def figures(stage: Stage, done: Sequence[tuple[int, int, int | None]]) -> dict[str, Any]:
+    seen, assessed = stage.blocks.seen, {block: (at, milliseconds) for block, at, milliseconds in stage.assessed()}
+    margin = [1000.0 * (assessed[priced][0] - seen[priced]) for priced, _, _ in done if priced in assessed and priced in seen]
+    compute = [assessed[priced][1] for priced, _, _ in done if priced in assessed]
+    inclusion = [1000.0 * (seen[found] - seen[priced]) for priced, _, found in done if found is not None]
+    return {
+        "ticks": len(done),
+        "liquidated": len(inclusion),
+        "compute_p50_ms": _quantile(compute, 0.50),
+        "compute_p99_ms": _quantile(compute, 0.99),
+        "margin_p50_ms": _quantile(margin, 0.50),
+        "margin_p99_ms": _quantile(margin, 0.99),
+        "inclusion_p50_ms": _quantile(inclusion, 0.50),
+        "inclusion_p99_ms": _quantile(inclusion, 0.99),
+    }
+
+
+def _quantile(values: Sequence[float], share: float) -> float | None:
+    if len(values) < 2:
+        return None
+    return round(statistics.quantiles(values, n=1_000, method="inclusive")[round(share * 1_000) - 1], 2)
+
+
+def main() -> int:
+    exit_on_sigterm()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.latency", description="Price on chain to liquidation on chain.")
+    parser.add_argument("--accounts", type=int, default=10_000)
+    parser.add_argument("--positions", type=int, default=10, help="per account")
+    parser.add_argument("--ticks", type=int, default=500)
+    parser.add_argument("--burst", type=int, default=1_000, help="accounts under water at once")
+    parser.add_argument("--folder", type=Path, default=ROOT / "out" / "latency")
+    options = parser.parse_args()
+    plan = Plan.of(options.accounts, options.positions, singles=options.ticks, bursts=options.burst)
+    built = venue(plan)
+    print(f"  venue: {plan.accounts:,} accounts, {plan.accounts * plan.positions:,} positions, built in {built.seconds} s", flush=True)
+    with Stage(built, options.folder) as stage:
+        print(f"  keeper: caught up in {stage.caught_up_seconds:.1f} s", flush=True)
+        result = figures(stage, ticks(stage, options.ticks))
+        print(f"  ticks: {json.dumps(result)}", flush=True)
+        drained = burst(stage, options.burst) if options.burst else {}
+        print(f"  burst: {json.dumps(drained)}", flush=True)
+    print(json.dumps({"positions": plan.accounts * plan.positions, **result, **drained}))
+    missed = result["ticks"] - result["liquidated"]
+    return 1 if missed or drained.get("burst_accounts", 0) < options.burst else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,364 @@
+"""From findings to transactions: planned, confirmed by the contract, sent by whoever holds the lease, most urgent first."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import TYPE_CHECKING
+
+from structlog.contextvars import bound_contextvars
+
+from keeper.bus import Severity
+from keeper.errors import CapError, ChainError, ExecutionError, KeeperError, LeaseError, RevertError
+from keeper.execution import (
+    Confirmation,
+    Confirmed,
+    Dispatch,
+    Entry,
+    FeePolicy,
+    Inventory,
+    InventoryRules,
+    Journal,
+    Lease,
+    PriceRelay,
+    Refusal,
+    Status,
+    TransactionManager,
+    more_signers,
+)
+from keeper.execution.inventory import PURPOSE as INVENTORY
+from keeper.execution.prices import PURPOSE as PRICES
+from keeper.liquidation import Costs, Planner
+from keeper.logs import get_logger
+from keeper.monitoring import Freshness
+from keeper.snapshot import SignerView
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from keeper.chain import Block, ChainPort, Deployment
+    from keeper.config import Config
+    from keeper.execution import ExternalSigner, Signer
+    from keeper.monitoring import Assessment, Finding
+    from keeper.portfolio import Spot
+    from keeper.publication import Publication
+
+__all__ = ["Actions", "milliseconds"]
+
+log = get_logger("actions")
+
+_ATTEMPTS_PER_ACTION = 4
+"""Plans asked of the contract per action allowed."""
+_BALANCES_EVERY = 30.0
+
+
+class Actions:
+    """Everything of one engine that signs. connection: of the keeper's own database, where the journal is unless keepers share one."""
+
+    def __init__(
+        self,
+        config: Config,
+        port: ChainPort,
+        deployment: Deployment,
+        signer: Signer | ExternalSigner,
+        connection: sqlite3.Connection,
+        publication: Publication,
+        account: int,
+        relay: ChainPort | None = None,
+    ) -> None:
+        self._config, self._port, self._account, self._publication = config, port, account, publication
+        self.lease = None if config.lease is None else Lease(config.lease, config.lease_seconds)
+        self._shared: sqlite3.Connection | None = None
+        if self.lease is None or config.lease is None:
+            self.journal = Journal(connection)
+        else:
+            self._shared = sqlite3.connect(str(config.lease), isolation_level=None, timeout=5.0)
+            self.journal = Journal(self._shared, self.lease.fence(self._shared))
+        policy = FeePolicy.of_gwei(
+            config.max_fee_gwei, config.priority_fee_gwei, config.fee_bump, config.bump_after, config.max_cost, config.max_cost_per_day
+        )
+        senders = (signer, *more_signers(config))
+        managers = [TransactionManager(port, one, self.journal, policy, deployment.chain_id, relay=relay) for one in senders]
+        self.dispatch = Dispatch(managers, self.journal, config.in_flight)
+        self._confirmation = Confirmation(port, deployment, signer.address, account, config.gas_limit)
+        self._relay = PriceRelay(deployment, config.updates_url, config.peer_timeout, config.relay_after)
+        rules = InventoryRules(config.inventory_tolerance, config.inventory_spread, config.peer_timeout, config.retry_after)
+        self._inventory = Inventory(deployment, signer, account, config.maker_url, rules)
+        self._costs = Costs(config.unwind_rate, config.gas_cost, config.minimum_profit)
+        self.freshness = Freshness()
+        self._held: dict[int, float] = {}
+        self._refused: set[int] = set()
+        self._led = False
+        self._balances: dict[str, int] = {}
+        self._next_balances = 0.0
+
+    def close(self) -> None:
+        self._relay.close()
+        self._inventory.close()
+        if self.lease is not None:
+            self.lease.close()
+        if self._shared is not None:
+            self._shared.close()
+
+    def start(self) -> list[Entry]:
+        """Reconciles the journal where this keeper may send; what was settled. Raises ChainError."""
+        if self.lease is not None:
+            self.lease.attempt()
+            self.lease.start()
+        return self.poll()
+
+    @property
+    def leading(self) -> bool:
+        return self.lease is None or self.lease.held
+
+    def poll(self) -> list[Entry]:
+        """Transactions that ended; those of the one before, too, where this keeper has just taken over. Raises ChainError."""
+        if self.lease is not None:
+            self.lease.beat()
+        if not self.leading:
+            if self._led:
+                log.warning("lease_lost")
+                self._publication.count("leases_lost")
+            self._led = False
+            return []
+        if not self._led:
+            settled = self.dispatch.recover()
+            self._led = True
+            if self.lease is not None:
+                log.info("leading", token=self.lease.token, recovered=len(settled))
+                self._publication.count("leases_taken")
+            return settled
+        return self.dispatch.poll()
+
+    def roll_back(self, block: int) -> list[Entry]:
+        """Blocks above `block` are no more."""
+        return self.dispatch.roll_back(block) if self.leading else []
+
+    def new_block(self) -> None:
+        """What was put aside is judged anew."""
+        self._held.clear()
+
+    def updated(self) -> None:
+        """New prices came."""
+        self._relay.updated()
+
+    # --- liquidations ---
+
+    def act(self, assessment: Assessment, findings: Sequence[Finding], seen_at: float) -> bool:
+        """True where something was sent. Raises ChainError."""
+        if not self.leading:
+            return False
+        busy = self.dispatch.busy_accounts
+        now = time.monotonic()
+        waiting = [f for f in findings if f.account not in busy and self._held.get(f.account, 0.0) <= now]
+        if not waiting:
+            return False
+        # Most urgent first, but what was refused before goes last: refusals must not use a round up.
+        waiting.sort(key=lambda finding: finding.account in self._refused)
+        try:
+            planner = Planner(assessment, self._account, self._costs)
+        except KeeperError as error:
+            log.error("own_account_unusable", account=self._account, reason=str(error))  # noqa: TRY400
+            return False
+        sent = 0
+        for finding in waiting[: self._config.actions_per_round * _ATTEMPTS_PER_ACTION]:
+            if sent >= self._config.actions_per_round or not self.dispatch.has_room:
+                break
+            with bound_contextvars(correlation=f"{assessment.block.number}-{finding.account}"):
+                try:
+                    done = self._guarded(assessment, planner, finding, seen_at)
+                except LeaseError as error:
+                    log.warning("not_leading", reason=str(error))
+                    break
+                except CapError as error:
+                    self._capped(error)
+                    break
+            sent += done
+            (self._refused.discard if done else self._refused.add)(finding.account)
+        return sent > 0
+
+    def _guarded(self, assessment: Assessment, planner: Planner, finding: Finding, seen_at: float) -> bool:
+        """What goes wrong with one account stays with it."""
+        try:
+            return self.handle(assessment, planner, finding, seen_at)
+        except (ChainError, LeaseError, CapError, sqlite3.Error):
+            raise
+        except KeeperError as error:
+            log.error("account_failed", account=finding.account, error=type(error).__name__, reason=str(error))  # noqa: TRY400
+        except Exception:
+            log.exception("account_failed", account=finding.account)
+        self._hold(finding.account)
+        self._publication.count("accounts_failed")
+        return False
+
+    def handle(self, assessment: Assessment, planner: Planner, finding: Finding, seen_at: float) -> bool:
+        """One account; True where a transaction was sent."""
+        begun = time.perf_counter()
+        if not self._prices_last(assessment, finding):
+            self._hold(finding.account)
+            self._relay.wanted()
+            log.debug("prices_too_old", account=finding.account)
+            return False
+        plan = planner.plan(finding, self._confirmation.discount_of(finding, assessment.rules))
+        planned = time.perf_counter()
+        if plan is None:
+            self._hold(finding.account)
+            log.debug("nothing_to_do", account=finding.account, tier=finding.tier.name)
+            return False
+        answer = self._confirmation.confirm(plan)
+        if not isinstance(answer, Confirmed):
+            self._hold(finding.account)
+            if answer.refusal is Refusal.STALE:
+                self._relay.wanted()
+            self._publication.count(f"refused_{answer.refusal.name.lower()}")
+            log.info("refused", account=finding.account, plan=repr(answer.plan), why=answer.refusal.value, error=str(answer.error))
+            return False
+        confirmed = time.perf_counter()
+        correlation = f"{assessment.block.number}-{finding.account}"
+        if self._config.dry_run:
+            self._hold(finding.account)
+            self._publication.count("dry_run")
+            log.info("would_send", purpose=answer.call.purpose, account=finding.account, tier=finding.tier.name, plan=repr(answer.plan))
+            return False
+        entry = self.dispatch.submit(answer.call, correlation, answer.gas, seen_at)
+        self._sent(entry)
+        self._publication.clear("gas_cap")
+        self._publication.took("send", 1000.0 * (time.perf_counter() - begun))
+        planner.accept(answer.plan)
+        log.info(
+            "sent",
+            purpose=entry.purpose,
+            account=finding.account,
+            tier=finding.tier.name,
+            urgency=round(finding.urgency, 2),
+            **_sent_figures(answer, entry),
+            plan_ms=milliseconds(begun, planned),
+            confirm_ms=milliseconds(planned, confirmed),
+            submit_ms=milliseconds(confirmed, time.perf_counter()),
+        )
+        return True
+
+    def _prices_last(self, assessment: Assessment, finding: Finding) -> bool:
+        """False where the contract would refuse the prices by the time of inclusion: several transactions take several
+        blocks. What follows a relay of our own finds newer ones."""
+        if self.dispatch.open_with(PRICES):
+            return True
+        head = self._port.head()
+        self.freshness.observe(head)
+        return self.freshness.lasts(assessment.state, (finding.account, self._account), head, assessment.rules.max_action_age)
+
+    def _hold(self, account: int) -> None:
+        self._held[account] = time.monotonic() + self._config.retry_after
+
+    def _capped(self, error: CapError) -> None:
+        if self._publication.alarm("gas_cap", Severity.CRITICAL, str(error)):
+            log.error("gas_cap", reason=str(error))
+
+    # --- what else is sent ---
+
+    def submit_prices(self, spots: Mapping[int, Spot], block: Block, seen_at: float) -> None:
+        """Raises ChainError."""
+        if not self.leading or self._config.dry_run or self.dispatch.open_with(PRICES):
+            return
+        try:
+            call = self._relay.call(spots)
+            if call is None:
+                return
+            entry = self.dispatch.submit(call, f"{block.number}-prices", self._confirmation.gas_of(call), seen_at)
+            self._sent(entry)
+            log.info("sent", purpose=entry.purpose, transaction=entry.hash, nonce=entry.nonce)
+        except (ExecutionError, RevertError) as error:
+            log.warning("prices_not_relayed", reason=str(error))
+
+    def work_inventory(self, assessment: Assessment, seen_at: float) -> None:
+        """Raises ChainError."""
+        if not self.leading or self._config.dry_run or self.dispatch.open_with(INVENTORY):
+            return
+        try:
+            settlement = self._inventory.next(assessment.state, assessment.market, assessment.marks_of(self._account), assessment.block)
+        except KeeperError as error:
+            log.info("inventory_waits", reason=str(error))
+            return
+        if settlement is None:
+            return
+        correlation = f"{assessment.block.number}-inventory"
+        try:
+            gas = self._confirmation.gas_of(settlement.call)
+            entry = self.dispatch.submit(settlement.call, correlation, gas, seen_at)
+            self._sent(entry)
+        except (RevertError, ExecutionError) as error:
+            self._inventory.refused(settlement.instrument)
+            log.info("inventory_refused", correlation=correlation, instrument=str(settlement.instrument), reason=str(error))
+            return
+        log.info(
+            "sent",
+            purpose=entry.purpose,
+            correlation=correlation,
+            instrument=str(settlement.instrument),
+            size=settlement.size,
+            price=settlement.price,
+            transaction=entry.hash,
+        )
+
+    # --- what is told ---
+
+    def _sent(self, entry: Entry) -> None:
+        self._publication.count(f"sent_{entry.purpose}")
+        self._publication.transaction(entry)
+
+    def report(self, entry: Entry) -> None:
+        """The end of a transaction."""
+        self._publication.transaction(entry)
+        if entry.status is Status.INCLUDED and entry.settled_at is not None:
+            self._publication.took("inclusion", 1000.0 * (entry.settled_at - entry.detected_at))
+        level = log.info if entry.status is Status.INCLUDED else log.warning
+        level(
+            entry.status.value,
+            purpose=entry.purpose,
+            account=entry.account,
+            correlation=entry.correlation,
+            transaction=entry.hash,
+            nonce=entry.nonce,
+            block=entry.block,
+            gas_used=entry.gas_used,
+            detect_to_sent_ms=milliseconds(entry.detected_at, entry.sent_at),
+            detect_to_receipt_ms=milliseconds(entry.detected_at, entry.settled_at),
+            note=entry.note,
+        )
+
+    def read_balances(self) -> None:
+        """Of the senders, now and then. Raises ChainError."""
+        if time.monotonic() >= self._next_balances:
+            self._next_balances = time.monotonic() + _BALANCES_EVERY
+            self._balances = {manager.address: self._port.balance(manager.address) for manager in self.dispatch.managers}
+
+    def signers(self) -> tuple[SignerView, ...]:
+        return tuple(
+            SignerView(
+                address=manager.address,
+                balance=self._balances.get(manager.address),
+                nonce=manager.next_nonce,
+                gap=manager.in_flight,
+                spent_today=manager.spent_today,
+                cap_today=manager.cap_today,
+            )
+            for manager in self.dispatch.managers
+        )
+
+
+def _sent_figures(answer: Confirmed, entry: Entry) -> dict[str, object]:
+    figures: dict[str, object] = {"transaction": entry.hash, "nonce": entry.nonce, "gas": entry.gas}
+    if answer.outcome is not None:
+        figures |= {
+            "legs": len(getattr(answer.plan, "legs", ())),
+            "release": answer.outcome.release,
+            "payment": answer.outcome.payment,
+            "fund_paid": answer.outcome.fund_paid,
+            "health_after": answer.outcome.health_after,
+        }
+    return figures
+
+
+def milliseconds(start: float, end: float | None) -> float | None:
+    """Rounded to tenths; None while there is no end."""
+    return None if end is None else round(1000.0 * (end - start), 1)
