@@ -2,125 +2,52 @@
 pragma solidity 0.8.30;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
-import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {IClearing} from "../interfaces/IClearing.sol";
-import {ICollateralVault, SETTLEMENT} from "../interfaces/ICollateralVault.sol";
-import {IInstrumentRegistry} from "../interfaces/IInstrumentRegistry.sol";
-import {ILedger, HOUSE, SCOPE_TRADE, SCOPE_WITHDRAW} from "../interfaces/ILedger.sol";
-import {IMarginEngine} from "../interfaces/IMarginEngine.sol";
-import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
+import {ILedger, HOUSE, SCOPE_TRADE} from "../interfaces/ILedger.sol";
+import {IMarginCheck} from "../interfaces/IMarginCheck.sol";
 import {FixedPoint} from "../math/FixedPoint.sol";
-import {MarginMode} from "../types/Book.sol";
 import {Parameter} from "../types/Parameter.sol";
-import {MarginCheck} from "./MarginCheck.sol";
+import {Accounts} from "./Accounts.sol";
 import {OrderHash} from "./OrderHash.sol";
 
 /// @title Clearing
-/// @dev Each entry point: check, change the ledger, check margin on what is left, move tokens last (first for deposits, which
-/// are credited only once received).
-contract Clearing is IClearing, EIP712, ReentrancyGuardTransient {
+/// @dev Accounts and money are in Accounts, signed orders here. No function is payable, and each guards itself against
+/// re-entrance: so a `multicall`, and a batch of fills, is no more than its calls one after the other.
+contract Clearing is Accounts, EIP712, Multicall {
     uint256 private constant CANCELLED = type(uint256).max;
-
-    ILedger private immutable LEDGER;
-    ICollateralVault private immutable VAULT;
-    IInstrumentRegistry private immutable REGISTRY;
-    IRiskParameters private immutable PARAMETERS;
-    IMarginEngine private immutable ENGINE;
-    address private immutable INSURANCE_FUND;
 
     /// @inheritdoc IClearing
     mapping(bytes32 orderHash => uint256 size) public filled;
-
-    constructor(
-        ILedger ledger,
-        ICollateralVault vault,
-        IInstrumentRegistry registry,
-        IRiskParameters parameters,
-        IMarginEngine engine,
-        address insuranceFund
-    ) EIP712("DPRE", "1") {
-        LEDGER = ledger;
-        VAULT = vault;
-        REGISTRY = registry;
-        PARAMETERS = parameters;
-        ENGINE = engine;
-        INSURANCE_FUND = insuranceFund;
-    }
-
-    // --- accounts ---
-
     /// @inheritdoc IClearing
-    function openAccount(MarginMode mode) external returns (uint64) {
-        return LEDGER.openAccount(msg.sender, mode);
-    }
+    mapping(uint64 account => uint64) public leastNonce;
 
-    /// @inheritdoc IClearing
-    function setOperator(uint64 account, address operator, uint8 scopes) external {
-        if (LEDGER.account(account).owner != msg.sender) revert NotAuthorised(account, msg.sender);
-        if (scopes & ~(SCOPE_TRADE | SCOPE_WITHDRAW) != 0) revert UnknownScopes(scopes);
-        LEDGER.setOperator(account, operator, scopes);
-    }
-
-    // --- tokens in and out ---
-
-    /// @inheritdoc IClearing
-    function deposit(uint64 account, uint8 index, uint256 quantity) external nonReentrant {
-        if (quantity == 0) revert ZeroAmount();
-        if (account == HOUSE) revert ILedger.UnknownAccount(account);
-        int256 change = SafeCast.toInt256(quantity);
-        VAULT.receiveFrom(index, msg.sender, quantity);
-        if (index == SETTLEMENT) {
-            LEDGER.changeCash(account, change, ILedger.CashReason.DEPOSIT);
-        } else {
-            LEDGER.changeCollateral(account, index, change);
-        }
-        emit Deposited(account, index, msg.sender, quantity);
-    }
-
-    /// @inheritdoc IClearing
-    function withdraw(uint64 account, uint8 index, uint256 quantity, address to) external nonReentrant {
-        if (quantity == 0) revert ZeroAmount();
-        _authorise(account, msg.sender, SCOPE_WITHDRAW);
-        if (index == SETTLEMENT) {
-            int256 cash = LEDGER.cash(account);
-            if (cash < 0 || uint256(cash) < quantity) revert InsufficientCash(account, cash, quantity);
-            LEDGER.changeCash(account, -int256(quantity), ILedger.CashReason.WITHDRAWAL);
-        } else {
-            uint256 held = LEDGER.collateral(account, index);
-            if (held < quantity) revert ILedger.InsufficientCollateral(account, index, held, quantity);
-            LEDGER.changeCollateral(account, index, -int256(quantity));
-        }
-        MarginCheck.requireInitialMargin(ENGINE, account, PARAMETERS.value(Parameter.MAX_ACTION_AGE));
-        emit Withdrawn(account, index, to, quantity);
-        VAULT.sendTo(index, to, quantity);
-    }
-
-    /// @inheritdoc IClearing
-    function collectFees() external nonReentrant returns (uint256 quantity) {
-        int256 cash = LEDGER.cash(HOUSE);
-        if (cash <= 0) return 0;
-        quantity = uint256(cash) - uint256(cash) % VAULT.unit(SETTLEMENT);
-        if (quantity == 0) return 0;
-        LEDGER.changeCash(HOUSE, -int256(quantity), ILedger.CashReason.FEES_COLLECTED);
-        VAULT.sendTo(SETTLEMENT, INSURANCE_FUND, quantity);
-    }
-
-    // --- orders ---
+    constructor(Wiring memory wiring) Accounts(wiring) EIP712("DPRE", "1") {}
 
     /// @inheritdoc IClearing
     function settle(SignedOrder calldata buy, SignedOrder calldata sell, uint256 size, uint256 price)
-        external
+        public
         nonReentrant
     {
         _settle(buy, sell, size, price);
     }
 
     /// @inheritdoc IClearing
-    function settleBatch(Fill[] calldata fills) external nonReentrant {
+    function settleBatch(Fill[] calldata fills, bool allOrNone) external returns (uint256 settled) {
         for (uint256 i; i < fills.length; ++i) {
-            _settle(fills[i].buy, fills[i].sell, fills[i].size, fills[i].price);
+            Fill calldata fill = fills[i];
+            if (allOrNone) {
+                settle(fill.buy, fill.sell, fill.size, fill.price);
+                ++settled;
+                continue;
+            }
+            // Its own frame, so that a failure undoes this fill and nothing else; the caller stays the venue.
+            bytes memory call = abi.encodeCall(IClearing.settle, (fill.buy, fill.sell, fill.size, fill.price));
+            // solhint-disable-next-line avoid-low-level-calls
+            (bool done, bytes memory reason) = address(this).delegatecall(call);
+            if (done) ++settled;
+            else emit FillSkipped(i, fill.buy.order.account, fill.sell.order.account, reason);
         }
     }
 
@@ -134,11 +61,18 @@ contract Clearing is IClearing, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IClearing
+    function cancelAll(uint64 account, uint64 belowNonce) external {
+        _authorise(account, msg.sender, SCOPE_TRADE);
+        uint64 least = leastNonce[account];
+        if (belowNonce <= least) revert NonceNotRaised(account, belowNonce, least);
+        leastNonce[account] = belowNonce;
+        emit OrdersCancelled(account, belowNonce);
+    }
+
+    /// @inheritdoc IClearing
     function orderHash(Order calldata order) public view returns (bytes32) {
         return _hashTypedDataV4(OrderHash.structHash(order));
     }
-
-    // --- internals ---
 
     function _settle(SignedOrder calldata buy, SignedOrder calldata sell, uint256 size, uint256 price) private {
         uint112 instrument = buy.order.instrument;
@@ -155,24 +89,14 @@ contract Clearing is IClearing, EIP712, ReentrancyGuardTransient {
 
         uint64 buyer = buy.order.account;
         uint64 seller = sell.order.account;
-        LEDGER.transferPosition(
-            seller, buyer, instrument, size, price, PARAMETERS.value(Parameter.MAX_POSITIONS)
-        );
+        _exchange(instrument, buyer, seller, size, price);
         uint256 fee = FixedPoint.mulWadUp(FixedPoint.mulWadUp(size, price), feeRate);
         if (fee != 0) {
             LEDGER.transferCash(buyer, HOUSE, fee, ILedger.CashReason.FEE);
             LEDGER.transferCash(seller, HOUSE, fee, ILedger.CashReason.FEE);
         }
         emit Trade(instrument, buyer, seller, size, price, fee, fee);
-
-        uint256 maxAge = PARAMETERS.value(Parameter.MAX_ACTION_AGE);
-        // The ledger refused sizes and prices that do not fit 127 bits.
-        MarginCheck.requireMarginOrLowerRisk(
-            ENGINE, buyer, MarginCheck.Traded(instrument, int128(int256(size)), uint128(price), fee), maxAge
-        );
-        MarginCheck.requireMarginOrLowerRisk(
-            ENGINE, seller, MarginCheck.Traded(instrument, -int128(int256(size)), uint128(price), fee), maxAge
-        );
+        CHECKS.requireTrade(IMarginCheck.Trade(instrument, buyer, seller, uint128(size), uint128(price), fee));
     }
 
     /// @dev Checks one order on its own and takes `size` contracts off what is left of it.
@@ -181,6 +105,8 @@ contract Clearing is IClearing, EIP712, ReentrancyGuardTransient {
         if (block.timestamp > order.expiry) revert OrderExpired(order.expiry, block.timestamp);
         if (order.venue != address(0) && order.venue != msg.sender) revert WrongVenue(order.venue, msg.sender);
         if (feeRate > order.feeCap) revert FeeAboveCap(feeRate, order.feeCap);
+        uint64 least = leastNonce[order.account];
+        if (order.nonce < least) revert NonceCancelled(order.account, order.nonce, least);
 
         bytes32 hash = orderHash(order);
         if (!SignatureChecker.isValidSignatureNow(signed.signer, hash, signed.signature)) {
@@ -201,9 +127,5 @@ contract Clearing is IClearing, EIP712, ReentrancyGuardTransient {
             bool opposite = held != 0 && (held > 0) != (change > 0);
             if (!opposite || FixedPoint.abs(held) < size) revert NotReducing(order.account, held, change);
         }
-    }
-
-    function _authorise(uint64 account, address who, uint8 scope) private view {
-        if (!LEDGER.isAuthorised(account, who, scope)) revert NotAuthorised(account, who);
     }
 }

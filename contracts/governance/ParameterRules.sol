@@ -128,7 +128,7 @@ library ParameterRules {
         _row(r, Parameter.PRICE_BAND_SPOT, 0.02e18, 0, 0.5e18);
         _row(r, Parameter.MAX_LEVERAGE, 200e18, 1e18, 1000e18);
         _row(r, Parameter.MAX_OI_SHARE, 0.5e18, 0.01e18, 1e18);
-        _row(r, Parameter.OI_SHARE_FREE, 1e6 * WAD, 0, 1e9 * WAD);
+        _row(r, Parameter.OI_SHARE_FREE, 100e6 * WAD, 0, 10e9 * WAD);
         // Funding and settlement
         _row(r, Parameter.FUNDING_CLAMP, 0.0075e18, 0, 0.05e18);
         _row(r, Parameter.FUNDING_INTERVAL, 1 minutes, 1, 1 days);

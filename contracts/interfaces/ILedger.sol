@@ -25,7 +25,13 @@ interface ILedger is IModules {
         LIQUIDATION, // payment for a proven release, flat rewards
         CONVERSION, // collateral bought out of a debt
         FUND, // insurance fund pays a deficit
-        FEES_COLLECTED // house to the insurance fund
+        FEES_COLLECTED, // house to the insurance fund
+        FUNDING, // paid between longs and shorts
+        INTEREST, // on debts, to the house
+        LOSS_SHARE, // a shared loss
+        SETTLEMENT, // closed at a final price
+        DELEVERAGING, // closed against a bankrupt account
+        TRANSFER // between accounts of one owner
     }
 
     /// @dev 24 bytes: slot 0 of an account.
@@ -45,6 +51,7 @@ interface ILedger is IModules {
     }
 
     event AccountOpened(uint64 indexed account, address indexed owner, MarginMode mode);
+    event ModeSet(uint64 indexed account, MarginMode mode);
     event OperatorSet(uint64 indexed account, address indexed operator, uint8 scopes);
     /// @param cash The account's cash after the change.
     event CashChanged(uint64 indexed account, CashReason indexed reason, int256 change, int256 cash);
@@ -73,6 +80,9 @@ interface ILedger is IModules {
     // --- written by modules only ---
 
     function openAccount(address owner, MarginMode mode) external returns (uint64 account);
+
+    /// @notice Changes the margin mode. Reverts `IsolatedHoldsOne` where ISOLATED is wanted and more than one position is open.
+    function setMode(uint64 account, MarginMode mode) external;
 
     function setOperator(uint64 account, address operator, uint8 scopes) external;
 

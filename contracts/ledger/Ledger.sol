@@ -51,6 +51,17 @@ contract Ledger is ILedger, Modules {
     }
 
     /// @inheritdoc ILedger
+    function setMode(uint64 id, MarginMode mode) external onlyModule {
+        AccountStorage storage a = _existing(id);
+        if (mode == MarginMode.ISOLATED && a.head.positionCount > 1) {
+            uint112 first = InstrumentId.unwrap(a.positions[0].instrument());
+            revert IsolatedHoldsOne(id, first, InstrumentId.unwrap(a.positions[1].instrument()));
+        }
+        a.head.mode = mode;
+        emit ModeSet(id, mode);
+    }
+
+    /// @inheritdoc ILedger
     function setOperator(uint64 id, address operator, uint8 scopes) external onlyModule {
         _existing(id);
         _operators[id][operator] = scopes;

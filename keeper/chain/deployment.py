@@ -25,6 +25,8 @@ REQUIRED_CONTRACTS = (
     "PriceDoor",
     "MarginEngine",
     "InsuranceFund",
+    "TradingLimits",
+    "WithdrawalQueue",
     "Clearing",
     "Liquidator",
     "Lens",

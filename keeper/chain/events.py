@@ -39,21 +39,31 @@ __all__ = [
     "ExitsSettled",
     "ExpiryListed",
     "ExpiryUpdated",
+    "FillSkipped",
     "Flagged",
     "GroupSet",
+    "InstrumentLimitSet",
     "LegTaken",
     "Liquidated",
     "MarketUpdated",
+    "ModeSet",
     "OperatorSet",
     "OrderCancelled",
     "OrderFilled",
+    "OrdersCancelled",
     "ParameterSet",
     "PositionChanged",
+    "PositionMoved",
     "ScenariosSet",
+    "TokenLimitsSet",
     "TokenListed",
     "Trade",
+    "Transferred",
+    "UnderlyingLimitsSet",
     "UnderlyingListed",
     "UnderlyingSet",
+    "WithdrawalPaid",
+    "WithdrawalQueued",
     "Withdrawn",
 ]
 
@@ -76,6 +86,13 @@ class AccountOpened(Event):
     contract: ClassVar[str] = "Ledger"
     account: int
     owner: str
+    mode: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeSet(Event):
+    contract: ClassVar[str] = "Ledger"
+    account: int
     mode: int
 
 
@@ -260,6 +277,100 @@ class OrderCancelled(Event):
     contract: ClassVar[str] = "Clearing"
     order_hash: bytes
     account: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transferred(Event):
+    """sender: the account that gave."""
+
+    contract: ClassVar[str] = "Clearing"
+    sender: int
+    to: int
+    token: int
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionMoved(Event):
+    """sender: the account that gave; size: signed as it was held there."""
+
+    contract: ClassVar[str] = "Clearing"
+    sender: int
+    to: int
+    instrument: int
+    size: int
+    price: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersCancelled(Event):
+    """Every order of the account with a lower nonce is void."""
+
+    contract: ClassVar[str] = "Clearing"
+    account: int
+    least_nonce: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillSkipped(Event):
+    """number: place in the batch; reason: revert data."""
+
+    contract: ClassVar[str] = "Clearing"
+    number: int
+    buyer: int
+    seller: int
+    reason: bytes
+
+
+# --- WithdrawalQueue, TradingLimits ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawalQueued(Event):
+    """quantity: what waits for the outflow cap."""
+
+    contract: ClassVar[str] = "WithdrawalQueue"
+    id: int
+    account: int
+    token: int
+    to: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawalPaid(Event):
+    """paid: of the claim, so far."""
+
+    contract: ClassVar[str] = "WithdrawalQueue"
+    id: int
+    to: str
+    quantity: int
+    paid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnderlyingLimitsSet(Event):
+    """limits: (open_interest, instrument, position, entity), 0 for none."""
+
+    contract: ClassVar[str] = "TradingLimits"
+    underlying: int
+    limits: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstrumentLimitSet(Event):
+    contract: ClassVar[str] = "TradingLimits"
+    instrument: int
+    open_interest: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenLimitsSet(Event):
+    """limits: (total, account), 0 for none."""
+
+    contract: ClassVar[str] = "TradingLimits"
+    token_index: int
+    limits: tuple[int, int]
 
 
 # --- Liquidator, InsuranceFund ---

@@ -20,6 +20,7 @@ from keeper.chain.events import (
     Flagged,
     GroupSet,
     MarketUpdated,
+    ModeSet,
     OperatorSet,
     ParameterSet,
     PositionChanged,
@@ -77,7 +78,7 @@ class _Draft:
             self._expiries = dict(self.state.expiries)
         return self._expiries
 
-    def account(self, event: AccountOpened | CashChanged | CollateralChanged | PositionChanged) -> Account:
+    def account(self, event: AccountOpened | ModeSet | CashChanged | CollateralChanged | PositionChanged) -> Account:
         try:
             return self.accounts[event.account]
         except KeyError:
@@ -100,6 +101,10 @@ def _opened(draft: _Draft, event: AccountOpened) -> None:
     if event.account in draft.accounts and event.account != HOUSE:
         raise EventError(f"account {event.account} was opened twice, again in block {event.block}")
     draft.accounts[event.account] = Account(event.account, event.owner, MarginMode(event.mode), Wad(0))
+
+
+def _mode(draft: _Draft, event: ModeSet) -> None:
+    draft.accounts[event.account] = replace(draft.account(event), mode=MarginMode(event.mode))
 
 
 def _operator(draft: _Draft, event: OperatorSet) -> None:
@@ -190,6 +195,7 @@ _instrument = lru_cache(maxsize=65_536)(Instrument.unpack)
 
 _HANDLERS: dict[type[Event], Callable[[_Draft, Any], None]] = {
     AccountOpened: _opened,
+    ModeSet: _mode,
     OperatorSet: _operator,
     CashChanged: _cash,
     CollateralChanged: _collateral,

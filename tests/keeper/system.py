@@ -19,6 +19,8 @@ INTERFACES = Path(__file__).parents[2] / "contracts" / "interfaces"
 _ENUMS = {"MarginMode", "CashReason", "Tier", "Parameter"}
 _STRUCTS = {
     "CollateralConfig": [("uint8", "underlying"), ("bool", "joins"), ("uint64", "haircutInitial"), ("uint64", "haircutMaintenance")],
+    "UnderlyingLimits": [("uint128", name) for name in ("openInterest", "instrument", "position", "entity")],
+    "TokenLimits": [("uint128", "total"), ("uint128", "account")],
 }
 _WITNESS = "(bytes,bytes)"
 _QUOTE = "(uint32,uint96,int64,int64,uint64,int64,int64,uint64,uint96,uint64)"

@@ -33,10 +33,10 @@ def test_other_tokens_are_collateral(ledger: Any, vault: Any, weth: Any, open_ac
 
 def test_anyone_deposits_for_anyone(clearing: Any, ledger: Any, vault: Any, usdc: Any, open_account: Any, alice: Any, bob: Any) -> None:
     account = open_account(alice)
-    usdc.mint(bob, 10**6, {"from": bob})
-    usdc.approve(vault, 10**6, {"from": bob})
-    clearing.deposit(account, USDC, WAD, {"from": bob})
-    assert ledger.cash(account) == WAD
+    usdc.mint(bob, 10 * 10**6, {"from": bob})
+    usdc.approve(vault, 10 * 10**6, {"from": bob})
+    clearing.deposit(account, USDC, 10 * WAD, {"from": bob})
+    assert ledger.cash(account) == 10 * WAD
 
 
 @pytest.mark.parametrize("index", [USDC, WETH])

@@ -317,7 +317,7 @@ def test_reduce_only(ledger: Any, signed: Any, settle: Any, buy: SignedOrder, se
 
 
 def test_position_limit(
-    ledger: Any, risk_parameters: Any, governance: Any, signed: Any, settle: Any, publish: Any, buyer: int, seller: int, expiries: Any
+    engine: Any, risk_parameters: Any, governance: Any, signed: Any, settle: Any, publish: Any, buyer: int, seller: int, expiries: Any
 ) -> None:
     from scripts.parameter_list import governed_parameters  # noqa: PLC0415
 
@@ -327,11 +327,12 @@ def test_position_limit(
     for number, instrument in enumerate(strikes):
         publish()
         sides = signed(buyer, "0.01", 1_000, instrument), signed(seller, "-0.01", 0, instrument)
+        price = engine.marks([instrument.pack()])[0][0]
         if number < limit:
-            settle(*sides, WAD // 100, 200 * WAD)
+            settle(*sides, WAD // 100, price)
         else:
             with reverts("TooManyPositions", buyer, limit):
-                settle(*sides, WAD // 100, 200 * WAD)
+                settle(*sides, WAD // 100, price)
 
 
 def test_nothing_is_left_of_a_refused_fill(

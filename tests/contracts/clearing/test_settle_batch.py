@@ -27,7 +27,7 @@ def test_fills_one_order_from_several(clearing: Any, ledger: Any, publish: Any, 
     alices, bobs, carols = trio
     publish()
     sell = signed(alices, -5)
-    receipt = clearing.settleBatch([fill(signed(bobs, 2), sell, 2 * WAD), fill(signed(carols, 3), sell, 3 * WAD)], {"from": stranger})
+    receipt = clearing.settleBatch([fill(signed(bobs, 2), sell, 2 * WAD), fill(signed(carols, 3), sell, 3 * WAD)], True, {"from": stranger})
     assert len(receipt.events["Trade"]) == 2
     assert [ledger.positionSize(account, PERP.pack()) for account in trio] == [-5 * WAD, 2 * WAD, 3 * WAD]
     assert clearing.filled(bytes(clearing.orderHash(sell.order.as_tuple()))) == 5 * WAD
@@ -39,9 +39,9 @@ def test_all_or_none(clearing: Any, ledger: Any, publish: Any, signed: Any, stra
     sell = signed(alices, -5)
     fills = [fill(signed(bobs, 3), sell, 3 * WAD), fill(signed(carols, 3), sell, 3 * WAD)]
     with reverts("OrderOverfilled", ..., 5 * WAD, 3 * WAD, 3 * WAD):
-        clearing.settleBatch(fills, {"from": stranger})
+        clearing.settleBatch(fills, True, {"from": stranger})
     assert [ledger.positionSize(account, PERP.pack()) for account in trio] == [0, 0, 0]
 
 
 def test_nothing_to_do(clearing: Any, stranger: Any) -> None:
-    assert len(clearing.settleBatch([], {"from": stranger}).events) == 0
+    assert len(clearing.settleBatch([], True, {"from": stranger}).events) == 0

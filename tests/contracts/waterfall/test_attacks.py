@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from keeper.model import Instrument
+from scripts.parameter_list import governed_parameters
 from tests.contracts.waterfall.conftest import (
     CROSS,
     ETH,
@@ -150,9 +151,13 @@ def test_the_deficit_per_requirement_never_grows(world: World, alice: Any, rescu
         world.system.anvil.revert(snapshot)
 
 
-def test_a_bankrupt_book_stuffed_with_worthless_options(world: World, alice: Any, liquidator: Any, rescuer: int, expiries: Any) -> None:
+def test_a_bankrupt_book_stuffed_with_worthless_options(
+    world: World, alice: Any, governance: Any, liquidator: Any, rescuer: int, expiries: Any
+) -> None:
     """A reward by notional alone: 400 calls that are worth nothing are 1.3 M USD of notional, 1,276 of reward, for a deficit of cents."""
     world.fund(10_000)
+    # By default the clearing would refuse such a book by its leverage.
+    world.system.parameters.set(governed_parameters()["MAX_LEVERAGE"].index, wad(1_000), {"from": governance})
     lottery = Instrument.call(ETH, expiries[0], 50_000).pack()
     account = world.open(alice, CROSS, usdc=2_000)
     world.trade(account, lottery, 400)

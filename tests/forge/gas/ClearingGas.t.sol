@@ -11,8 +11,10 @@ contract PairOfBooks is Handlers {
     uint64 private constant BUYER = 2;
     uint64 private constant SELLER = 5;
     uint256 private constant SIZE = 1e15;
-    uint256 private constant PRICE = 300e18;
+    uint256 private constant COST = 300e18;
     uint256 private constant LARGEST = 64;
+
+    uint256 private immutable PRICE; // mark of the instrument that the measured fill opens
 
     error TooMuchGas(uint256 used, uint256 limit);
     error Unexpected(bool settled);
@@ -24,22 +26,26 @@ contract PairOfBooks is Handlers {
         pay(SELLER, USDC, 10_000_000e18);
         for (uint256 i; i < count; ++i) {
             CHEATS.prank(address(clearing)); // the ledger's part of a fill: 64 margin checks more would only take time
-            ledger.transferPosition(SELLER, BUYER, _option(i), SIZE, PRICE, LARGEST);
+            ledger.transferPosition(SELLER, BUYER, _option(i), SIZE, COST, LARGEST);
         }
+        uint112[] memory last = new uint112[](1);
+        last[0] = _option(LARGEST - 1);
+        (uint256[] memory marks,) = engine.marks(last);
+        PRICE = marks[0];
     }
 
     /// @notice Opens one more position on both sides.
-    function open(uint256 limit) external {
-        _measure(limit, _option(LARGEST - 1), true);
+    function open(uint256 limit) external returns (uint256 used) {
+        return _measure(limit, _option(LARGEST - 1), true);
     }
 
     /// @notice On prices too old to open: refused only after the state before was computed too. Nothing costs more.
-    function openOnStalePrices(uint256 limit) external {
+    function openOnStalePrices(uint256 limit) external returns (uint256 used) {
         CHEATS.warp(block.timestamp + 1 hours);
-        _measure(limit, _option(LARGEST - 1), false);
+        return _measure(limit, _option(LARGEST - 1), false);
     }
 
-    function _measure(uint256 limit, uint112 instrument, bool settles) private {
+    function _measure(uint256 limit, uint112 instrument, bool settles) private returns (uint256 used) {
         IClearing.SignedOrder memory buy = signed(_order(BUYER, instrument, int128(int256(SIZE)), PRICE));
         IClearing.SignedOrder memory sell = signed(_order(SELLER, instrument, -int128(int256(SIZE)), PRICE));
         bool settled;
@@ -47,7 +53,7 @@ contract PairOfBooks is Handlers {
         try clearing.settle(buy, sell, SIZE, PRICE) {
             settled = true;
         } catch {}
-        uint256 used = before - gasleft();
+        used = before - gasleft();
         emit GasUsed(ledger.account(BUYER).positionCount, used);
         if (settled != settles) revert Unexpected(settled);
         if (used > limit) revert TooMuchGas(used, limit);
@@ -60,9 +66,14 @@ contract PairOfBooks is Handlers {
     }
 }
 
+/// @notice Figures that benchmarks/gas.py reads from the log.
+contract Logged {
+    event log_named_uint(string key, uint256 value);
+}
+
 /// @notice A fill from cold storage, with the margin check of both sides: the work of a transaction is bounded, even the largest
 /// accounts stay below 15 M gas.
-contract LargestFillGas {
+contract LargestFillGas is Logged {
     uint256 private constant TRANSACTION_LIMIT = 15_000_000;
 
     PairOfBooks private books;
@@ -72,7 +83,7 @@ contract LargestFillGas {
     }
 
     function test_gas_64th_position() public {
-        books.open(4_500_000);
+        emit log_named_uint("fill_64", books.open(4_500_000));
     }
 
     function test_gas_64th_position_on_stale_prices() public {
@@ -80,7 +91,7 @@ contract LargestFillGas {
     }
 }
 
-contract MediumFillGas {
+contract MediumFillGas is Logged {
     PairOfBooks private books;
 
     function setUp() public {
@@ -88,11 +99,11 @@ contract MediumFillGas {
     }
 
     function test_gas_16th_position() public {
-        books.open(1_700_000);
+        emit log_named_uint("fill_16", books.open(1_700_000));
     }
 }
 
-contract FirstFillGas {
+contract FirstFillGas is Logged {
     PairOfBooks private books;
 
     function setUp() public {
@@ -100,6 +111,6 @@ contract FirstFillGas {
     }
 
     function test_gas_first_position() public {
-        books.open(750_000);
+        emit log_named_uint("fill_first", books.open(750_000));
     }
 }

@@ -2,6 +2,9 @@
 pragma solidity 0.8.30;
 
 import {Clearing} from "../../../contracts/clearing/Clearing.sol";
+import {MarginCheck} from "../../../contracts/clearing/MarginCheck.sol";
+import {TradingLimits} from "../../../contracts/clearing/TradingLimits.sol";
+import {WithdrawalQueue} from "../../../contracts/clearing/WithdrawalQueue.sol";
 import {CircuitBreaker} from "../../../contracts/governance/CircuitBreaker.sol";
 import {RiskParameters} from "../../../contracts/governance/RiskParameters.sol";
 import {IClearing} from "../../../contracts/interfaces/IClearing.sol";
@@ -63,6 +66,9 @@ contract World {
     MarginEngine internal immutable engine;
     MarginReport internal immutable report;
     InsuranceFund internal immutable fund;
+    TradingLimits internal immutable limits;
+    MarginCheck internal immutable checks;
+    WithdrawalQueue internal immutable queue;
     Clearing internal immutable clearing;
     Liquidator internal immutable liquidator;
 
@@ -84,7 +90,12 @@ contract World {
         engine = MarginEngine(_deploy("MarginEngine", abi.encode(ledger, door, parameters)));
         report = MarginReport(_deploy("MarginReport", abi.encode(ledger, door, parameters, engine)));
         fund = InsuranceFund(_deploy("InsuranceFund", abi.encode(usdc, parameters, this)));
-        clearing = Clearing(_deploy("Clearing", abi.encode(ledger, vault, registry, parameters, engine, fund)));
+        limits = TradingLimits(_deploy("TradingLimits", abi.encode(ledger, vault, door, parameters, this)));
+        checks = MarginCheck(
+            _deploy("MarginCheck", abi.encode(ledger, door, parameters, engine, breaker, limits, address(0)))
+        );
+        queue = WithdrawalQueue(_deploy("WithdrawalQueue", abi.encode(vault, door, parameters, breaker)));
+        clearing = Clearing(_deploy("Clearing", abi.encode(_wiring())));
         liquidator = Liquidator(_deploy("Liquidator", abi.encode(ledger, vault, door, parameters, engine, fund)));
         _configure();
         _list();
@@ -180,6 +191,21 @@ contract World {
 
     function _deploy(string memory name, bytes memory arguments) internal returns (address) {
         return CHEATS.deployCode(string.concat("out/forge/", name, ".sol/", name, ".json"), arguments);
+    }
+
+    function _wiring() private view returns (IClearing.Wiring memory) {
+        return IClearing.Wiring({
+            ledger: ledger,
+            vault: vault,
+            registry: registry,
+            parameters: parameters,
+            engine: engine,
+            breaker: breaker,
+            limits: limits,
+            checks: checks,
+            queue: queue,
+            insuranceFund: address(fund)
+        });
     }
 
     function _configure() private {

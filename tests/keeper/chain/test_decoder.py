@@ -41,6 +41,53 @@ def test_structs_and_the_parameter_called_index() -> None:
     assert (event.token_index, event.config, event.index) == (2, (1, True, 5, 4), 3)
 
 
+@pytest.mark.parametrize(
+    ("contract", "name", "values", "fields"),
+    [
+        ("Ledger", "ModeSet", {"account": 5, "mode": 2}, {"account": 5, "mode": 2}),
+        (
+            "Clearing",
+            "Transferred",
+            {"from": 1, "to": 2, "token": 255, "quantity": 10},
+            {"sender": 1, "to": 2, "token": 255, "quantity": 10},
+        ),
+        (
+            "Clearing",
+            "PositionMoved",
+            {"from": 1, "to": 2, "instrument": 2**104, "size": -3, "price": 4},
+            {"sender": 1, "to": 2, "instrument": 2**104, "size": -3, "price": 4},
+        ),
+        ("Clearing", "OrdersCancelled", {"account": 5, "leastNonce": 7}, {"account": 5, "least_nonce": 7}),
+        (
+            "Clearing",
+            "FillSkipped",
+            {"number": 3, "buyer": 1, "seller": 2, "reason": b"\1\2"},
+            {"number": 3, "buyer": 1, "seller": 2, "reason": b"\1\2"},
+        ),
+        (
+            "WithdrawalQueue",
+            "WithdrawalQueued",
+            {"id": 1, "account": 5, "token": 255, "to": address_of("alice"), "quantity": 9},
+            {"id": 1, "account": 5, "token": 255, "to": address_of("alice"), "quantity": 9},
+        ),
+        (
+            "WithdrawalQueue",
+            "WithdrawalPaid",
+            {"id": 1, "to": address_of("alice"), "quantity": 4, "paid": 9},
+            {"id": 1, "to": address_of("alice"), "quantity": 4, "paid": 9},
+        ),
+        ("TradingLimits", "UnderlyingLimitsSet", {"underlying": 1, "limits": (1, 2, 3, 4)}, {"underlying": 1, "limits": (1, 2, 3, 4)}),
+        ("TradingLimits", "InstrumentLimitSet", {"instrument": 2**104, "openInterest": 5}, {"instrument": 2**104, "open_interest": 5}),
+        ("TradingLimits", "TokenLimitsSet", {"index": 0, "limits": (8, 9)}, {"token_index": 0, "limits": (8, 9)}),
+    ],
+    ids=lambda item: item if isinstance(item, str) else "",
+)
+def test_events_of_accounts_orders_and_limits(contract: str, name: str, values: dict[str, object], fields: dict[str, object]) -> None:
+    system = deployment()
+    event = Decoder(system).decode(as_log(log(system.contract(contract), name, **values)))
+    assert event == EVENTS[name](block=7, index=3, transaction="0x7a", **fields)  # type: ignore[arg-type]
+
+
 def test_unknown_events_are_passed_over_and_damaged_ones_are_not() -> None:
     system = deployment()
     address, topics, data = log(system.contract("Ledger"), "AccountOpened", account=1, owner=address_of("alice"), mode=2)

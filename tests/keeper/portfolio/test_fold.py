@@ -152,6 +152,15 @@ def test_the_age_of_an_account_is_that_of_its_oldest_price() -> None:
         fold(State(), STORY, NAMES).oldest_price(state.accounts[1])
 
 
+def test_the_mode_follows_its_event() -> None:
+    state = fold(State(), STORY, NAMES)
+    before = state.accounts[1].mode
+    other = next(mode for mode in MarginMode if mode != before)
+    changed = fold(state, [at(ev.ModeSet, account=1, mode=int(other))], NAMES)
+    assert changed.accounts[1].mode == other
+    assert changed.accounts[1].positions == state.accounts[1].positions
+
+
 def test_the_table_follows_its_events() -> None:
     scenario = (-(WAD // 5)) % 2**64 << 128 | WAD << 64 | 1 << 8 | 1
     events = [
