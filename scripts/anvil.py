@@ -56,6 +56,7 @@ class Anvil:
     port: 0 takes a free port (the operating system chooses, so two runs never collide); another number is used as it is.
     timestamp: unix seconds of the genesis block; None is the present.
     extra: further options of anvil.
+    host: the address it listens on; it is asked on loopback all the same.
     log: file for the node's output; None is a temporary file, removed after a clean end.
 
     Start it from the main thread: on Linux the node dies with the thread that started it.
@@ -71,6 +72,7 @@ class Anvil:
         accounts: int = 40,
         balance_eth: int = 1_000_000,
         block_interval: int | None = 1,
+        host: str = "127.0.0.1",
         log: Path | None = None,
         extra: Sequence[str] = (),
     ) -> None:
@@ -80,6 +82,7 @@ class Anvil:
         self.accounts = accounts
         self.balance_eth = balance_eth
         self.block_interval = block_interval
+        self.host = host
         self.port = 0
         self.extra = tuple(extra)
         self._keep_log = log is not None
@@ -114,7 +117,7 @@ class Anvil:
             self._log = Path(name)
         self._log.parent.mkdir(parents=True, exist_ok=True)
 
-        command = [str(_binary()), "--host", "127.0.0.1", "--port", str(self.requested_port), "--chain-id", str(CHAIN_ID)]
+        command = [str(_binary()), "--host", self.host, "--port", str(self.requested_port), "--chain-id", str(CHAIN_ID)]
         command += ["--mnemonic", MNEMONIC, "--accounts", str(self.accounts), "--balance", str(self.balance_eth)]
         # A base fee of 0 lets accounts send with any fee; Brownie's transactions would not pass otherwise.
         command += ["--gas-limit", str(self.gas_limit), "--block-base-fee-per-gas", "0", "--hardfork", "cancun"]

@@ -33,7 +33,8 @@ class WorldError(RuntimeError):
 
 
 class World:
-    """folder: where files and logs go; with_keeper: False is the control that must fail. `progress` is told what is being set up."""
+    """folder: where files and logs go; with_keeper: False is the control that must fail; node: instead of
+    one of its own. `progress` is told what is being set up."""
 
     anvil: Anvil
     chain: Chain
@@ -43,12 +44,21 @@ class World:
     traders: dict[str, Party]
     keeper: Child | None = None
 
-    def __init__(self, story: Story, folder: Path, *, with_keeper: bool, progress: Callable[[str, str], None] = lambda *_: None) -> None:
+    def __init__(
+        self,
+        story: Story,
+        folder: Path,
+        *,
+        with_keeper: bool,
+        node: Anvil | None = None,
+        progress: Callable[[str, str], None] = lambda *_: None,
+    ) -> None:
         self.story = story
         self.folder = folder
         self.market_file = folder / "market.json"
         self.blocks_file = folder / "blocks.csv"
         self._with_keeper = with_keeper
+        self._node = node
         self._last: tuple[Mapping[str, Any], int] | None = None  # market and block of the last publication
         self._progress = progress
         self._stack = ExitStack()
@@ -123,7 +133,8 @@ class World:
                 path.unlink()
 
         accounts = FIRST_TRADER + len(story.traders)
-        self.anvil = self._stack.enter_context(Anvil(timestamp=story.genesis, accounts=accounts, log=folder / "anvil.log"))
+        own = Anvil(timestamp=story.genesis, accounts=accounts, log=folder / "anvil.log")
+        self.anvil = self._stack.enter_context(self._node or own)
         self._progress("node", self.anvil.url)
         self.chain = Chain(self.anvil.url)
         deployer = address_of(DEPLOYER)
