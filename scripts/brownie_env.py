@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from web3.exceptions import TransactionNotFound
 
 from scripts.anvil import CHAIN_ID, Anvil
 
@@ -29,6 +32,7 @@ os.environ["HOME"] = str(_HOME)
 try:
     from brownie import network, project
     from brownie._config import CONFIG
+    from brownie.network.transaction import TransactionReceipt
 finally:
     if _user_home is None:
         del os.environ["HOME"]
@@ -44,6 +48,24 @@ if TYPE_CHECKING:
 __all__ = ["NETWORK", "connected", "estimating_gas", "load_project"]
 
 NETWORK = "dpre"
+_RECEIPT_S = 60.0
+_POLL_S = 0.01
+_await_confirmation = TransactionReceipt._await_confirmation  # noqa: SLF001 - there is no public place to wait in
+
+
+def _await_receipt(self: TransactionReceipt, block_number: int | None = None, required_confs: int = 1) -> None:
+    """Brownie takes a transaction for dropped whose nonce counts before its receipt is served: on a busy machine Anvil answers so.
+    It is asked only once the receipt is there (on a chain of one's own every transaction that was accepted is mined)."""
+    deadline = time.monotonic() + _RECEIPT_S
+    while time.monotonic() < deadline:
+        with suppress(TransactionNotFound):
+            if network.web3.eth.get_transaction_receipt(self.txid)["blockHash"] is not None:
+                break
+        time.sleep(_POLL_S)
+    _await_confirmation(self, block_number, required_confs)
+
+
+TransactionReceipt._await_confirmation = _await_receipt  # noqa: SLF001
 
 
 @cache

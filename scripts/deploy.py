@@ -135,7 +135,8 @@ def _constructors() -> dict[str, Callable[[Callable[[str], str], str], tuple[Any
     }
 
 
-MODULES = ("Clearing", "Liquidator")  # the only writers of ledger and vault
+# The only writers of ledger and vault.
+MODULES = {"Ledger": ("Clearing", "Liquidator", "TradingLimits"), "CollateralVault": ("Clearing", "Liquidator")}
 
 
 def deploy(chain: Chain, deployer: str, progress: Callable[[str], None] = lambda _: None) -> Deployment:
@@ -158,8 +159,8 @@ def deploy(chain: Chain, deployer: str, progress: Callable[[str], None] = lambda
         addresses[name] = found.address
         contracts[name] = {"address": found.address, "abi": artifact.abi}
     deployment = Deployment(chain.chain_id, first_block, contracts, tokens)
-    for name in ("Ledger", "CollateralVault"):
-        chain.send(deployment.contract(chain, name).functions.wire([addresses[module] for module in MODULES]), deployer)
+    for name, modules in MODULES.items():
+        chain.send(deployment.contract(chain, name).functions.wire([addresses[module] for module in modules]), deployer)
     return deployment
 
 

@@ -31,7 +31,7 @@ def world(project: Any, anvil: Anvil) -> SimpleNamespace:
     weth = project.TokenMock.deploy("Wrapped Ether (local)", "WETH", 18, {"from": deployer})
     ledger = project.Ledger.deploy({"from": deployer})
     vault = project.CollateralVault.deploy(usdc, deployer, {"from": deployer})
-    clearing = project.Clearing.deploy(ledger, vault, *[ZERO_ADDRESS] * 4, {"from": deployer})
+    clearing = project.Clearing.deploy((ledger, vault, *[ZERO_ADDRESS] * 8), {"from": deployer})
     ledger.wire([clearing], {"from": deployer})
     vault.wire([clearing], {"from": deployer})
     vault.list(weth, {"from": deployer})

@@ -211,8 +211,10 @@ contract World {
     function _configure() private {
         address[] memory modules = new address[](2);
         (modules[0], modules[1]) = (address(clearing), address(liquidator));
-        ledger.wire(modules);
         vault.wire(modules);
+        modules = new address[](3);
+        (modules[0], modules[1], modules[2]) = (address(clearing), address(liquidator), address(limits));
+        ledger.wire(modules);
         breaker.grantRole(breaker.TRIPPER(), address(door));
         // Handlers move markets as far as they like in a block: the jump rule has tests of its own.
         parameters.set(Parameter.BREAKER_WINDOW, 1);
