@@ -1,44 +1,45 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {ILedger, HOUSE} from "../interfaces/ILedger.sol";
-import {FixedPoint} from "../math/FixedPoint.sol";
+import {WAD} from "../math/FixedPoint.sol";
 import {Book, MarginMode} from "../types/Book.sol";
-import {InstrumentId} from "../types/InstrumentId.sol";
-import {MAX_COLLATERALS} from "../types/Parameter.sol";
-import {Position, position, SizeOutOfRange} from "../types/Position.sol";
-import {Modules} from "./Modules.sol";
+import {InstrumentId, Kind} from "../types/InstrumentId.sol";
+import {MAX_COLLATERALS, MAX_UNDERLYINGS} from "../types/Parameter.sol";
+import {Position, SizeOutOfRange} from "../types/Position.sol";
+import {Carry, FundingIndex, LossIndex} from "./Carry.sol";
+import {DebitInterest, Terms} from "./DebitInterest.sol";
+import {LedgerStorage} from "./LedgerStorage.sol";
 import {TradeMath} from "./TradeMath.sol";
+import {Realised, Vesting} from "./Vesting.sol";
 
 /// @title Account ledger
 /// @dev INV-LEDGER, INV-ZERO-SUM, INV-COLLATERAL, INV-COSTS (docs/invariants.md). Makes no external calls.
-contract Ledger is ILedger, Modules {
-    /// @dev Slots per account for positions; `positionCount` is a byte.
-    uint256 private constant POSITION_SLOTS = 256;
-
-    /// @dev 32 bytes.
-    struct CostEntry {
-        int128 cost; // 16 bytes, USD 1e18
-        int128 fundingIndex; // 16 bytes, the perp's entry index
-    }
-
-    /// @dev Contiguous, so that one hash finds all of it.
-    struct AccountStorage {
-        Account head; // slot 0: 24 bytes
-        int128 cash; // slot 1: 16 bytes, USD 1e18
-        int128 costs; // slot 1: 16 bytes; balance = cash - costs is one read
-        uint256[MAX_COLLATERALS] collateral; // slots 2..9: tokens 1e18; read where `collateralMask` says so
-        Position[POSITION_SLOTS] positions; // the first `positionCount` are open, in no particular order
-        CostEntry[POSITION_SLOTS] entries; // cost of the position at the same index; only trading reads it
-    }
-
-    mapping(uint64 id => AccountStorage) private _accounts;
-    mapping(uint64 id => mapping(address operator => uint8 scopes)) private _operators;
-    mapping(uint112 instrument => uint256 size) private _openInterest;
-    uint64 private _accountCount;
+contract Ledger is LedgerStorage {
+    using Carry for FundingIndex;
+    using DebitInterest for Terms;
+    using Vesting for Realised;
 
     constructor() {
         _accounts[HOUSE].head.exists = true;
+        _vestingPeriod = 1 days;
+    }
+
+    // --- by anybody ---
+
+    /// @inheritdoc ILedger
+    function accrue(uint64 id) external {
+        AccountStorage storage a = _existing(id);
+        uint256 count = a.head.positionCount;
+        for (uint256 i; i < count; ++i) {
+            Position p = a.positions[i];
+            int256 entry = _realiseCarry(a, id, i, p.size());
+            if (entry == a.entries[i].carryEntry) continue;
+            a.entries[i].carryEntry = _int128(entry);
+            emit CarryRealised(id, InstrumentId.unwrap(p.instrument()), entry);
+        }
+        _payInterest(a, id);
     }
 
     // --- written by modules only ---
@@ -46,7 +47,8 @@ contract Ledger is ILedger, Modules {
     /// @inheritdoc ILedger
     function openAccount(address owner, MarginMode mode) external onlyModule returns (uint64 id) {
         id = ++_accountCount;
-        _accounts[id].head = Account({owner: owner, mode: mode, positionCount: 0, collateralMask: 0, exists: true});
+        Account storage head = _accounts[id].head;
+        (head.owner, head.mode, head.exists) = (owner, mode, true);
         emit AccountOpened(id, owner, mode);
     }
 
@@ -59,6 +61,29 @@ contract Ledger is ILedger, Modules {
         }
         a.head.mode = mode;
         emit ModeSet(id, mode);
+    }
+
+    /// @inheritdoc ILedger
+    function setEntity(uint64 id, uint32 entity) external onlyModule {
+        AccountStorage storage a = _existing(id);
+        uint32 before = a.realised.entity;
+        uint256 count = a.head.positionCount;
+        for (uint256 i; i < count; ++i) {
+            Position p = a.positions[i];
+            _expose(before, InstrumentId.unwrap(p.instrument()), p.size(), 0);
+            _expose(entity, InstrumentId.unwrap(p.instrument()), 0, p.size());
+        }
+        a.realised.entity = entity;
+        emit EntitySet(id, entity);
+    }
+
+    /// @inheritdoc ILedger
+    function setDeficit(uint64 id, bool open) external onlyModule {
+        AccountStorage storage a = _existing(id);
+        if (open) _payInterest(a, id);
+        else if (a.head.deficitOpen && a.cash < 0) _startInterest(a, id);
+        a.head.deficitOpen = open;
+        emit DeficitSet(id, open);
     }
 
     /// @inheritdoc ILedger
@@ -86,34 +111,96 @@ contract Ledger is ILedger, Modules {
 
         int256 longs = _trade(buyer, instrument, int256(size), price, maxPositions);
         longs += _trade(seller, instrument, -int256(size), price, maxPositions);
-        // Positions sum to zero (INV-ZERO-SUM), so what is long is what is short and one sum says both.
-        if (longs != 0) _openInterest[instrument] = uint256(int256(_openInterest[instrument]) + longs);
+        if (longs != 0) _addOpenInterest(instrument, longs, longs);
+    }
+
+    /// @inheritdoc ILedger
+    function settlePosition(uint64 id, uint112 instrument, uint256 price) external onlyModule returns (int256 size) {
+        if (price > uint256(uint128(type(int128).max))) revert PriceOutOfRange(price);
+        AccountStorage storage a = _existing(id);
+        (bool found, uint256 index) = _find(a, instrument);
+        if (!found) return 0;
+        size = a.positions[index].size();
+
+        // One side settled and the other still growing would owe each other nothing that adds up.
+        InstrumentId what = InstrumentId.wrap(instrument);
+        if (what.kind() == Kind.PERP && !_funding[what.underlying()].ended) _setFundingRate(what.underlying(), 0, true);
+        _realiseCarry(a, id, index, 0);
+        _realiseCost(a, id, index, -size, price, CashReason.SETTLEMENT);
+        _inTransit -= TradeMath.mulDivUp(-size, price, WAD); // what it pays is rounded up, what it is paid down
+        _close(a, index);
+        _expose(a.realised.entity, instrument, size, 0);
+        _addOpenInterest(instrument, -_long(size), -_long(-size));
+        emit PositionChanged(id, instrument, 0, 0, 0, int256(price));
+        emit PositionSettled(id, instrument, size, price, _inTransit);
+    }
+
+    /// @inheritdoc ILedger
+    function setFundingRate(uint8 underlying, int256 ratePerSecond) external onlyModule {
+        if (_funding[underlying].ended) revert FundingEnded(underlying);
+        _setFundingRate(underlying, ratePerSecond, false);
+    }
+
+    /// @inheritdoc ILedger
+    function setDebitRate(uint256 perYear) external onlyModule {
+        if (perYear > type(uint64).max) revert RateOutOfRange(_signed(perYear));
+        uint56 index = _terms.current();
+        (_terms.index, _terms.ratePerYear, _terms.since) = (index, uint64(perYear), uint32(block.timestamp));
+        emit DebitRateSet(perYear, index, block.timestamp);
+    }
+
+    /// @inheritdoc ILedger
+    function setProfitVesting(uint256 period) external onlyModule {
+        if (period < 1 hours || period > 30 days) revert VestingOutOfRange(period);
+        _vestingPeriod = uint32(period);
+        emit ProfitVestingSet(period);
+    }
+
+    /// @inheritdoc ILedger
+    function shareLoss(uint64 debtor, uint112 instrument, bool longs, uint256 amount) external onlyModule {
+        uint8 underlying = InstrumentId.wrap(instrument).underlying();
+        if (underlying >= MAX_UNDERLYINGS) revert UnderlyingOutOfRange(underlying, MAX_UNDERLYINGS);
+        uint256 held = longs ? _openInterest[instrument].longs : _openInterest[instrument].shorts;
+        if (held == 0) revert NoHolders(instrument, longs);
+
+        int256 step = _signed(FixedPointMathLib.fullMulDivUp(amount, WAD, held));
+        LossIndex storage losses = _losses[instrument];
+        int128 index = _int128(longs ? int256(losses.longs) + step : int256(losses.shorts) - step);
+        if (longs) losses.longs = index;
+        else losses.shorts = index;
+        _terms.lossMask |= uint32(1 << underlying);
+
+        // What the side owes in all, each holder's rounding aside, is amount + rounding.
+        uint256 rounding = uint256(step) * held / WAD - amount;
+        _addCash(_existing(debtor), debtor, _signed(amount), CashReason.LOSS_SHARE);
+        if (rounding != 0) _addCash(_accounts[HOUSE], HOUSE, int256(rounding), CashReason.LOSS_SHARE);
+        emit LossShared(debtor, instrument, longs, amount, index, rounding);
     }
 
     /// @inheritdoc ILedger
     function transferCash(uint64 from, uint64 to, uint256 amount, CashReason reason) external onlyModule {
         if (from == to) revert SameAccount(from);
         int256 signed = _signed(amount);
-        _changeCash(from, -signed, reason);
-        _changeCash(to, signed, reason);
+        _addCash(_existing(from), from, -signed, reason);
+        _addCash(_existing(to), to, signed, reason);
     }
 
     /// @inheritdoc ILedger
     function changeCash(uint64 id, int256 change, CashReason reason) external onlyModule {
-        _changeCash(id, change, reason);
+        _addCash(_existing(id), id, change, reason);
     }
 
     /// @inheritdoc ILedger
     function changeCollateral(uint64 id, uint8 index, int256 change) external onlyModule {
-        _changeCollateral(id, index, change);
+        _addCollateral(id, index, change);
     }
 
     /// @inheritdoc ILedger
     function transferCollateral(uint64 from, uint64 to, uint8 index, uint256 quantity) external onlyModule {
         if (from == to) revert SameAccount(from);
         int256 signed = _signed(quantity);
-        _changeCollateral(from, index, -signed);
-        _changeCollateral(to, index, signed);
+        _addCollateral(from, index, -signed);
+        _addCollateral(to, index, signed);
     }
 
     // --- views ---
@@ -122,7 +209,7 @@ contract Ledger is ILedger, Modules {
     function book(uint64 id) external view returns (Book memory b) {
         AccountStorage storage a = _existing(id);
         b.mode = a.head.mode;
-        b.balance = int256(a.cash) - int256(a.costs);
+        b.balance = int256(a.cash) - int256(a.costs) - int256(_interestUp(a, id));
 
         uint256 mask = a.head.collateralMask;
         uint256 length;
@@ -132,19 +219,8 @@ contract Ledger is ILedger, Modules {
             if ((mask >> i) & 1 != 0) b.collateral[i] = a.collateral[i];
         }
 
-        uint256 count = a.head.positionCount;
-        uint256[] memory words = new uint256[](count);
-        Position[POSITION_SLOTS] storage stored = a.positions;
-        // for (uint256 i; i < count; ++i) words[i] = Position.unwrap(stored[i]);
-        assembly ("memory-safe") {
-            let from := stored.slot
-            let to := add(words, 0x20)
-            for { let end := add(from, count) } lt(from, end) { from := add(from, 1) } {
-                mstore(to, sload(from))
-                to := add(to, 0x20)
-            }
-        }
-        b.positions = words;
+        b.positions = _words(a);
+        b.balance -= _carryUp(a, b.positions);
     }
 
     /// @inheritdoc ILedger
@@ -196,7 +272,70 @@ contract Ledger is ILedger, Modules {
 
     /// @inheritdoc ILedger
     function openInterest(uint112 instrument) external view returns (uint256) {
-        return _openInterest[instrument];
+        return _openInterest[instrument].longs;
+    }
+
+    /// @inheritdoc ILedger
+    function openInterestSides(uint112 instrument) external view returns (uint256 longs, uint256 shorts) {
+        OpenInterest storage o = _openInterest[instrument];
+        return (o.longs, o.shorts);
+    }
+
+    /// @inheritdoc ILedger
+    function openInterestOf(uint8 underlying) external view returns (uint256) {
+        return _underlyingInterest[underlying];
+    }
+
+    /// @inheritdoc ILedger
+    function entityOf(uint64 id) external view returns (uint32) {
+        return _accounts[id].realised.entity;
+    }
+
+    /// @inheritdoc ILedger
+    function entityExposure(uint32 entity, uint8 underlying) external view returns (uint256) {
+        return _exposures[_exposureKey(entity, underlying)];
+    }
+
+    /// @inheritdoc ILedger
+    function unvestedProfit(uint64 id) external view returns (uint256) {
+        Realised memory r = _accounts[id].realised.rotated(_vestingPeriod);
+        return uint256(r.current) + r.previous;
+    }
+
+    /// @inheritdoc ILedger
+    function accrued(uint64 id) external view returns (int256, uint256) {
+        AccountStorage storage a = _accounts[id];
+        return (_carryUp(a, _words(a)), _interestUp(a, id));
+    }
+
+    /// @inheritdoc ILedger
+    function carry(uint112 instrument) external view returns (int256, int256) {
+        return _carryOf(InstrumentId.wrap(instrument), _terms.lossMask);
+    }
+
+    /// @inheritdoc ILedger
+    function fundingRate(uint8 underlying) external view returns (int256) {
+        return _funding[underlying].ratePerSecond;
+    }
+
+    /// @inheritdoc ILedger
+    function debitRate() external view returns (uint256) {
+        return _terms.ratePerYear;
+    }
+
+    /// @inheritdoc ILedger
+    function profitVesting() external view returns (uint256) {
+        return _vestingPeriod;
+    }
+
+    /// @inheritdoc ILedger
+    function deficitOpen(uint64 id) external view returns (bool) {
+        return _accounts[id].head.deficitOpen;
+    }
+
+    /// @inheritdoc ILedger
+    function inTransit() external view returns (int256) {
+        return _inTransit;
     }
 
     /// @inheritdoc ILedger
@@ -212,119 +351,37 @@ contract Ledger is ILedger, Modules {
 
     // --- internals ---
 
-    /// @dev One side of a trade: `change` > 0 buys. Returns the change of the account's long size.
-    function _trade(uint64 id, uint112 instrument, int256 change, uint256 price, uint256 maxPositions)
-        private
-        returns (int256)
-    {
-        if (id == HOUSE) revert UnknownAccount(id); // the house holds no positions
-        AccountStorage storage a = _existing(id);
-        uint256 index = _findOrOpen(a, id, instrument, maxPositions);
-        int256 size = a.positions[index].size();
-        int256 newSize = size + change;
-        int256 newCost = _applyCost(a, id, index, change, price);
-        if (newSize == 0) {
-            _close(a, index);
-        } else {
-            a.positions[index] = a.positions[index].withSize(newSize);
-            a.entries[index].cost = _int128(newCost);
-        }
-        emit PositionChanged(id, instrument, newSize, newCost, 0, int256(price));
-        return _long(newSize) - _long(size);
+    function _setFundingRate(uint8 underlying, int256 rate, bool ended) private {
+        if (rate != int88(rate)) revert RateOutOfRange(rate);
+        int128 index = _int128(_funding[underlying].current());
+        _funding[underlying] = FundingIndex(index, int88(rate), uint32(block.timestamp), ended);
+        emit FundingRateSet(underlying, rate, index, block.timestamp, ended);
     }
 
-    /// @dev Books what the trade pays and realises; the position itself is still as before. Returns its new cost.
-    function _applyCost(AccountStorage storage a, uint64 id, uint256 index, int256 change, uint256 price)
-        private
-        returns (int256 newCost)
-    {
-        int256 size = a.positions[index].size();
-        int256 cost = a.entries[index].cost;
-        int256 realised;
-        (newCost, realised) = TradeMath.traded(size, cost, change, price);
-        a.costs = _int128(int256(a.costs) + newCost - cost);
-        if (size != 0 && (size > 0) != (change > 0)) _addCash(a, id, realised, CashReason.TRADE);
-    }
-
-    /// @dev Appends an empty position where the account has none. The logarithm of the strike is taken here, once in the life
-    /// of the position.
-    function _findOrOpen(AccountStorage storage a, uint64 id, uint112 instrument, uint256 maxPositions)
-        private
-        returns (uint256 index)
-    {
-        bool found;
-        (found, index) = _find(a, instrument);
-        if (found) return index;
-        uint256 limit = maxPositions < type(uint8).max ? maxPositions : type(uint8).max;
-        if (index >= limit) revert TooManyPositions(id, limit);
-        if (a.head.mode == MarginMode.ISOLATED && index != 0) {
-            revert IsolatedHoldsOne(id, InstrumentId.unwrap(a.positions[0].instrument()), instrument);
-        }
-        InstrumentId what = InstrumentId.wrap(instrument);
-        a.positions[index] = position(what, FixedPoint.lnStrike(what), 0);
-        a.head.positionCount = uint8(index + 1);
-    }
-
-    /// @dev The last position takes the place of the closed one.
-    function _close(AccountStorage storage a, uint256 index) private {
-        uint256 last = a.head.positionCount - 1;
-        if (index != last) {
-            a.positions[index] = a.positions[last];
-            a.entries[index] = a.entries[last];
-        }
-        a.positions[last] = Position.wrap(0);
-        delete a.entries[last];
-        a.head.positionCount = uint8(last);
-    }
-
-    function _changeCash(uint64 id, int256 change, CashReason reason) private {
-        _addCash(_existing(id), id, change, reason);
-    }
-
-    function _addCash(AccountStorage storage a, uint64 id, int256 change, CashReason reason) private {
-        int128 after_ = _int128(int256(a.cash) + _int128(change));
-        a.cash = after_;
-        emit CashChanged(id, reason, change, after_);
-    }
-
-    function _changeCollateral(uint64 id, uint8 index, int256 change) private {
-        if (index >= MAX_COLLATERALS) revert CollateralOutOfRange(index, MAX_COLLATERALS);
-        AccountStorage storage a = _existing(id);
-        int256 held = int256(a.collateral[index]);
-        int256 after_ = held + _int128(change);
-        if (after_ < 0) revert InsufficientCollateral(id, index, uint256(held), uint256(-change));
-        uint256 quantity = uint256(int256(_int128(after_)));
-        a.collateral[index] = quantity;
-        uint8 bit = uint8(1 << index);
-        a.head.collateralMask = quantity == 0 ? a.head.collateralMask & ~bit : a.head.collateralMask | bit;
-        emit CollateralChanged(id, index, change, quantity);
-    }
-
-    function _existing(uint64 id) private view returns (AccountStorage storage a) {
-        a = _accounts[id];
-        if (!a.head.exists) revert UnknownAccount(id);
-    }
-
-    /// @dev A scan, not an index: the margin check that follows every trade reads these slots anyway, whereas a mapping
-    /// would cost a new slot per position. `index` is that of the first free slot where nothing was found.
-    function _find(AccountStorage storage a, uint112 instrument) private view returns (bool found, uint256 index) {
+    /// @dev The positions' words.
+    function _words(AccountStorage storage a) private view returns (uint256[] memory words) {
         uint256 count = a.head.positionCount;
-        for (; index < count; ++index) {
-            if (InstrumentId.unwrap(a.positions[index].instrument()) == instrument) return (true, index);
+        words = new uint256[](count);
+        Position[POSITION_SLOTS] storage stored = a.positions;
+        // for (uint256 i; i < count; ++i) words[i] = Position.unwrap(stored[i]);
+        assembly ("memory-safe") {
+            let from := stored.slot
+            let to := add(words, 0x20)
+            for { let end := add(from, count) } lt(from, end) { from := add(from, 1) } {
+                mstore(to, sload(from))
+                to := add(to, 0x20)
+            }
         }
     }
 
-    function _long(int256 size) private pure returns (int256) {
-        return size > 0 ? size : int256(0);
-    }
-
-    function _signed(uint256 amount) private pure returns (int256) {
-        if (amount > uint256(type(int256).max)) revert AmountOutOfRange(type(int256).max);
-        return int256(amount);
-    }
-
-    function _int128(int256 amount) private pure returns (int128) {
-        if (amount != int128(amount)) revert AmountOutOfRange(amount);
-        return int128(amount);
+    /// @dev What the positions owe, USD 1e18, each rounded up. Entries are read only for perps and where a loss was ever shared.
+    function _carryUp(AccountStorage storage a, uint256[] memory words) private view returns (int256 owed) {
+        if (words.length == 0) return 0;
+        uint256 mask = _terms.lossMask;
+        for (uint256 i; i < words.length; ++i) {
+            uint256 word = words[i];
+            // kind == PERP, or its underlying's bit
+            if (uint8(word >> 104) == 0 || (mask >> uint8(word >> 96)) & 1 != 0) owed += _owedUp(a, i, Position.wrap(word), mask);
+        }
     }
 }

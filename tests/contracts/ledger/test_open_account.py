@@ -21,13 +21,13 @@ def test_ids_count_up_from_one(ledger: Any, module: Any, alice: Any, bob: Any, m
     assert (event["account"], event["owner"], event["mode"]) == (1, alice, mode)
     ledger.openAccount(bob, mode, {"from": module})
     assert ledger.accountCount() == 2
-    assert tuple(ledger.account(1)) == (alice, mode, 0, 0, True)
-    assert tuple(ledger.account(2)) == (bob, mode, 0, 0, True)
-    assert tuple(ledger.account(3)) == (ZERO_ADDRESS, 0, 0, 0, False)
+    assert tuple(ledger.account(1)) == (alice, mode, 0, 0, True, False, 0)
+    assert tuple(ledger.account(2)) == (bob, mode, 0, 0, True, False, 0)
+    assert tuple(ledger.account(3)) == (ZERO_ADDRESS, 0, 0, 0, False, False, 0)
 
 
 def test_the_house_exists_and_belongs_to_nobody(ledger: Any, module: Any) -> None:
-    assert tuple(ledger.account(0)) == (ZERO_ADDRESS, 0, 0, 0, True)
+    assert tuple(ledger.account(0)) == (ZERO_ADDRESS, 0, 0, 0, True, False, 0)
     assert not ledger.isAuthorised(0, ZERO_ADDRESS, TRADES)
     assert not ledger.isAuthorised(0, module, TRADES)
 

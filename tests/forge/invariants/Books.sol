@@ -55,11 +55,12 @@ contract Books is Handlers {
         _requireHeld(WETH, weth.balanceOf(address(vault)));
     }
 
-    /// @return Recorded by the vault less what the accounts hold, 1e-18 USD.
+    /// @return Recorded by the vault less what the accounts hold, over values accrued to now, 1e-18 USD.
     function drift() public view returns (int256) {
-        int256 sum;
+        int256 sum = -ledger.inTransit();
         for (uint64 id; id <= ledger.accountCount(); ++id) {
-            sum += ledger.cash(id) - ledger.costs(id);
+            (int256 carry,) = ledger.accrued(id);
+            sum += ledger.cash(id) - ledger.costs(id) - carry;
         }
         return int256(vault.recorded(USDC)) - sum;
     }

@@ -17,7 +17,7 @@ contract LeakyLedgerMock {
 
     /// @dev Storage of the real ledger: accounts' mapping, and the first position within an account.
     uint256 private constant ACCOUNTS_SLOT = 2;
-    uint256 private constant POSITIONS_OFFSET = 10;
+    uint256 private constant POSITIONS_OFFSET = 11;
     uint256 private constant SIZE_UNIT = 1 << 160;
 
     address private immutable LEDGER;
