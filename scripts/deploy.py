@@ -99,6 +99,13 @@ def _constructors() -> dict[str, Callable[[Callable[[str], str], str], tuple[Any
             at("RiskParameters"),
             deployer,
         ),
+        "TripDiscount": lambda at, _: (
+            at("Ledger"),
+            at("PriceDoor"),
+            at("RiskParameters"),
+            at("MarginModel"),
+            at("CircuitBreaker"),
+        ),
         "MarginCheck": lambda at, _: (
             at("Ledger"),
             at("PriceDoor"),
@@ -107,6 +114,7 @@ def _constructors() -> dict[str, Callable[[Callable[[str], str], str], tuple[Any
             at("CircuitBreaker"),
             at("TradingLimits"),
             ZERO_ADDRESS,
+            at("TripDiscount"),
         ),
         "WithdrawalQueue": lambda at, _: (at("CollateralVault"), at("PriceDoor"), at("RiskParameters"), at("CircuitBreaker")),
         "Clearing": lambda at, _: (

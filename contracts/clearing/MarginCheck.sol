@@ -10,6 +10,7 @@ import {IMarginEngine, Requirement} from "../interfaces/IMarginEngine.sol";
 import {IPriceDoor} from "../interfaces/IPriceDoor.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {ITradingLimits} from "../interfaces/ITradingLimits.sol";
+import {ITripDiscount} from "../interfaces/ITripDiscount.sol";
 import {FixedPoint} from "../math/FixedPoint.sol";
 import {Book, Leg} from "../types/Book.sol";
 import {InstrumentId} from "../types/InstrumentId.sol";
@@ -29,6 +30,7 @@ contract MarginCheck is IMarginCheck {
     ITradingLimits private immutable LIMITS;
     /// @dev Zero: no deficits are asked about.
     IDeficitGate private immutable DEFICITS;
+    ITripDiscount private immutable TRIPS;
 
     constructor(
         ILedger ledger,
@@ -37,7 +39,8 @@ contract MarginCheck is IMarginCheck {
         IMarginEngine engine,
         ICircuitBreaker breaker,
         ITradingLimits limits,
-        IDeficitGate deficits
+        IDeficitGate deficits,
+        ITripDiscount trips
     ) {
         LEDGER = ledger;
         DOOR = priceDoor;
@@ -46,6 +49,7 @@ contract MarginCheck is IMarginCheck {
         BREAKER = breaker;
         LIMITS = limits;
         DEFICITS = deficits;
+        TRIPS = trips;
     }
 
     /// @inheritdoc IMarginCheck
@@ -71,14 +75,18 @@ contract MarginCheck is IMarginCheck {
         Requirement memory r = ENGINE.requirement(account);
         Book memory book = LEDGER.book(account);
         ICircuitBreaker.State state = _strictest(book, p);
-        if (state != ICircuitBreaker.State.NORMAL) revert WithdrawalsHalted(account, state);
+        if (state > ICircuitBreaker.State.REDUCE_ONLY) revert WithdrawalsHalted(account, state);
         if (!_mayIncreaseRisk(account)) revert RiskMustFall(account, state);
 
         int256 cash = LEDGER.cash(account);
         uint256 debtCap = p.get(Parameter.DEBT_CAP);
         if (cash < -int256(debtCap)) revert DebtAboveCap(account, cash, debtCap);
         uint256 needed = _needed(r, p);
-        int256 counted = r.marginEquityInitial - int256(_uncountedProfitUp(r.equity, cash, book, p));
+        uint256 legs;
+        uint256 collateral;
+        if (state != ICircuitBreaker.State.NORMAL) (legs, collateral) = TRIPS.discount(account);
+        uint256 uncounted = _uncountedProfitUp(r.equity - int256(legs), cash, book, p);
+        int256 counted = r.marginEquityInitial - int256(legs + collateral + uncounted);
         if (counted < int256(needed)) revert InsufficientInitialMargin(account, counted, needed);
         _requireFresh(r, p);
     }

@@ -13,8 +13,9 @@ import {ICircuitBreaker} from "./ICircuitBreaker.sol";
 /// Size is never the test. While the breaker is in REDUCE_ONLY or HALTED both sides must have their risk fallen.
 ///
 /// A *withdrawal*: the first of the two, with unrealised profit beyond PROFIT_FRACTION not counting; profit realised within
-/// PROFIT_VESTING seconds is unrealised here. While tripped, each leg counts at the worse of its price now and before the trip.
-/// @dev Stateless: asks ledger, engine, price door, breaker and deficits.
+/// PROFIT_VESTING seconds is unrealised here. In REDUCE_ONLY each leg counts at the worse of its price now and before the trip
+/// (`ITripDiscount`); in HALTED there are no withdrawals.
+/// @dev Stateless: asks ledger, engine, price door, breaker, trip discount and deficits.
 interface IMarginCheck {
     /// @notice A trade that the ledger already holds. @param size > 0. @param fee What each side paid, USD 1e18.
     struct Trade {

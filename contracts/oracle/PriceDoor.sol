@@ -304,18 +304,18 @@ contract PriceDoor is IPriceDoor, OracleSigners, SettlementPrices, EIP712 {
 
     /// @return expiry Of the first slice that shows arbitrage; 0: none. @return against 0 butterfly, else the earlier expiry.
     function _arbitrage(MarketUpdate calldata update) private pure returns (uint256 expiry, uint256 against) {
-        uint256 earlier;
-        uint256 variance;
-        for (uint256 i; i < update.expiries.length; ++i) {
-            ExpiryQuote calldata q = update.expiries[i];
-            (bool free, uint256 own) = SviSlice.butterfly(q);
-            if (!free) return (q.expiry, 0);
-            if (i != 0) {
-                uint256 tau = update.expiries[i - 1].refTau;
-                uint256 signed = update.timestamp;
-                if (!SviSlice.calendar(variance, tau, earlier - signed, own, q.refTau, q.expiry - signed)) return (q.expiry, earlier);
+        unchecked {
+            SviSlice.Level memory earlier;
+            SviSlice.Level memory own;
+            uint256 count = update.expiries.length;
+            for (uint256 i; i < count; ++i) {
+                ExpiryQuote calldata q = update.expiries[i];
+                expiry = q.expiry;
+                if (!SviSlice.butterfly(q, expiry - update.timestamp, own)) return (expiry, 0);
+                if (i != 0 && !SviSlice.calendar(earlier, own)) return (expiry, against);
+                (earlier, own, against) = (own, earlier, expiry);
             }
-            (earlier, variance) = (q.expiry, own);
+            return (0, 0);
         }
     }
 
@@ -328,12 +328,22 @@ contract PriceDoor is IPriceDoor, OracleSigners, SettlementPrices, EIP712 {
         _feeds[STRIDE * _feedKey(underlying, 0)] = SpotWord.unwrap(word);
         emit MarketUpdated(underlying, update.timestamp, spot, mark, update.confidence);
         if (!own) return;
+        uint256 due = type(uint256).max;
         for (uint256 i; i < update.expiries.length; ++i) {
-            _storeQuote(underlying, update.timestamp, update.expiries[i], integral, limits.settlementWindow);
+            ExpiryQuote calldata q = update.expiries[i];
+            uint256 own_ = _storeQuote(underlying, update.timestamp, q, integral, limits.settlementWindow);
+            if (own_ < due) due = own_;
         }
+        // Makes the next begin or end of a window known, if none is known that comes earlier.
+        uint256 known = _watches[underlying].boundary;
+        if (due != type(uint256).max && (known == 0 || due < known)) _watches[underlying].boundary = uint32(due);
     }
 
-    function _storeQuote(uint8 underlying, uint32 timestamp, ExpiryQuote calldata q, IntegralWord integral, uint256 window) private {
+    /// @return due Begin or end of its settlement window, whichever comes next; the largest number where both have passed.
+    function _storeQuote(uint8 underlying, uint32 timestamp, ExpiryQuote calldata q, IntegralWord integral, uint256 window)
+        private
+        returns (uint256 due)
+    {
         uint256 key = _feedKey(underlying, q.expiry);
         uint256 at = STRIDE * key;
         uint96 forward = _blended(key, q.forward, integral, window);
@@ -345,15 +355,9 @@ contract PriceDoor is IPriceDoor, OracleSigners, SettlementPrices, EIP712 {
         _feeds[at + 1] = smile;
         _feeds[at + 2] = wing;
         emit ExpiryUpdated(underlying, q.expiry, quote, smile, wing);
-        _expect(underlying, q.expiry, window);
-    }
-
-    /// @dev Makes the next begin or end of this expiry's window known, if none is known that comes earlier.
-    function _expect(uint8 underlying, uint256 expiry, uint256 window) private {
-        if (expiry <= block.timestamp) return;
-        uint256 due = expiry - window > block.timestamp ? expiry - window : expiry;
-        uint256 known = _watches[underlying].boundary;
-        if (known == 0 || due < known) _watches[underlying].boundary = uint32(due);
+        uint256 expiry = q.expiry;
+        if (expiry <= block.timestamp) return type(uint256).max;
+        return expiry - window > block.timestamp ? expiry - window : expiry;
     }
 
     /// @dev The perp mark inside spot (1 +- MAX_BASIS); the band's ends are rounded inwards.

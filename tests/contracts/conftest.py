@@ -168,6 +168,25 @@ def publish(
 
 
 @pytest.fixture
+def strict_breaker(risk_parameters: Any, governance: Any) -> None:
+    """The jump rule as deployed for users: 15 % in 60 s (`_allow_jumps`)."""
+    for name, value in (("BREAKER_MOVE", 15 * WAD // 100), ("BREAKER_WINDOW", 60)):
+        risk_parameters.set(governed_parameters()[name].index, value, {"from": governance})
+
+
+@pytest.fixture
+def confirm(publish: Callable[..., dict[str, Any]], move_time: Callable[[int], None]) -> Callable[..., dict[str, Any]]:
+    """Publishes a jump until it has been confirmed for BREAKER_CONFIRM seconds and applies; the market it landed on."""
+
+    def jump(spots: Mapping[str, float], **made: float) -> dict[str, Any]:
+        publish(spots, **made)
+        move_time(30)
+        return publish(spots, **made)
+
+    return jump
+
+
+@pytest.fixture
 def account_of(chain: Chain, deployment: Deployment) -> Callable[..., Party]:
     """Opens a funded account: account_of(alice, MarginMode.CROSS, usdc=10_000, weth=2) in whole tokens. `.account` is its number."""
 

@@ -92,7 +92,7 @@ contract World {
         fund = InsuranceFund(_deploy("InsuranceFund", abi.encode(usdc, parameters, this)));
         limits = TradingLimits(_deploy("TradingLimits", abi.encode(ledger, vault, door, parameters, this)));
         checks = MarginCheck(
-            _deploy("MarginCheck", abi.encode(ledger, door, parameters, engine, breaker, limits, address(0)))
+            _deploy("MarginCheck", abi.encode(ledger, door, parameters, engine, breaker, limits, address(0), _trips()))
         );
         queue = WithdrawalQueue(_deploy("WithdrawalQueue", abi.encode(vault, door, parameters, breaker)));
         clearing = Clearing(_deploy("Clearing", abi.encode(_wiring())));
@@ -101,6 +101,11 @@ contract World {
         _list();
         publish();
         _openAccounts();
+    }
+
+    function _trips() private returns (address) {
+        address model = _deploy("MarginModel", abi.encode(engine));
+        return _deploy("TripDiscount", abi.encode(ledger, door, parameters, model, breaker));
     }
 
     // --- people ---
