@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from structlog.contextvars import bound_contextvars
 
 from keeper.bus import Severity
-from keeper.errors import CapError, ChainError, ExecutionError, KeeperError, LeaseError, RevertError
+from keeper.errors import CapError, ChainError, DeploymentError, ExecutionError, KeeperError, LeaseError, RevertError
 from keeper.execution import (
     Confirmation,
     Confirmed,
@@ -30,6 +31,7 @@ from keeper.execution.inventory import PURPOSE as INVENTORY
 from keeper.execution.prices import PURPOSE as PRICES
 from keeper.liquidation import Costs, Planner
 from keeper.logs import get_logger
+from keeper.model import WAD
 from keeper.monitoring import Freshness
 from keeper.snapshot import SignerView
 
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
     from keeper.chain import Block, ChainPort, Deployment
     from keeper.config import Config
-    from keeper.execution import ExternalSigner, Signer
+    from keeper.execution import Call, ExternalSigner, Signer
     from keeper.monitoring import Assessment, Finding
     from keeper.portfolio import Spot
     from keeper.publication import Publication
@@ -50,6 +52,8 @@ log = get_logger("actions")
 _ATTEMPTS_PER_ACTION = 4
 """Plans asked of the contract per action allowed."""
 _BALANCES_EVERY = 30.0
+_CHORES = 1_000
+"""Calls that may wait: of what is asked for beyond, the oldest is forgotten, since its job will ask again."""
 
 
 class Actions:
@@ -90,6 +94,9 @@ class Actions:
         self._refused: set[int] = set()
         self._led = False
         self._balances: dict[str, int] = {}
+        self._deployment = deployment
+        self._chores: deque[Call] = deque(maxlen=_CHORES)
+        self.fund_balance: float | None = None
         self._next_balances = 0.0
 
     def close(self) -> None:
@@ -300,6 +307,29 @@ class Actions:
             transaction=entry.hash,
         )
 
+    def request(self, call: Call) -> None:
+        """Asks for a call to be sent when nothing is urgent. From any thread; a call that waits already is not asked for twice."""
+        if call not in self._chores:
+            self._chores.append(call)
+
+    def work_chores(self, block: Block, seen_at: float) -> None:
+        """One of the calls asked for, if the contract accepts it. Raises ChainError."""
+        if not self._chores or not self.leading or self.dispatch.open_with(self._chores[0].purpose):
+            return
+        call = self._chores.popleft()
+        try:
+            gas = self._confirmation.gas_of(call)
+            if self._config.dry_run:
+                log.info("would_send", purpose=call.purpose)
+                return
+            entry = self.dispatch.submit(call, f"{block.number}-{call.purpose}", gas, seen_at)
+        except (RevertError, ExecutionError, CapError, LeaseError) as error:
+            log.info("chore_refused", purpose=call.purpose, reason=str(error))
+            self._publication.count(f"refused_{call.purpose}")
+            return
+        self._sent(entry)
+        log.info("sent", purpose=entry.purpose, correlation=entry.correlation, transaction=entry.hash, nonce=entry.nonce)
+
     # --- what is told ---
 
     def _sent(self, entry: Entry) -> None:
@@ -327,10 +357,15 @@ class Actions:
         )
 
     def read_balances(self) -> None:
-        """Of the senders, now and then. Raises ChainError."""
+        """Of the senders and of the insurance fund, now and then. Raises ChainError."""
         if time.monotonic() >= self._next_balances:
             self._next_balances = time.monotonic() + _BALANCES_EVERY
             self._balances = {manager.address: self._port.balance(manager.address) for manager in self.dispatch.managers}
+            fund = self._deployment.contract("InsuranceFund")
+            try:
+                self.fund_balance = int(fund.decode("holdings", self._port.call(fund.address, fund.encode("holdings")))) / WAD
+            except (DeploymentError, RevertError) as error:
+                log.debug("fund_not_read", reason=str(error))
 
     def signers(self) -> tuple[SignerView, ...]:
         return tuple(

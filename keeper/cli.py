@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from keeper.commands.history import backfill, simulate_command
+from keeper.commands.history import backfill, simulate_command, tune
 from keeper.commands.inspection import account, accounts, journal, liquidatable, status
 from keeper.commands.margin import margin_command
 from keeper.commands.service import alert_test, doctor, key, run
@@ -27,6 +27,7 @@ app.command()(liquidatable)
 app.command()(journal)
 app.command("simulate")(simulate_command)
 app.command()(backfill)
+app.command()(tune)
 app.command("margin")(margin_command)
 app.command()(key)
 app.command("alert-test")(alert_test)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validat
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from keeper.errors import ConfigError
-from keeper.observation import AlertSettings, ApiSettings
+from keeper.observation import AlertSettings, ApiSettings, JobSettings
 
 __all__ = ["Config", "load_config"]
 
@@ -88,6 +88,7 @@ class Config(BaseSettings):
 
     api: ApiSettings = Field(ApiSettings(), description="REST, streams, metrics and dashboard")
     alerts: AlertSettings = Field(AlertSettings(), description="who is told of trouble")
+    jobs: JobSettings = Field(JobSettings(), description="what is done now and then")
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:

@@ -19,7 +19,7 @@ from keeper.chain import ChainPort, Decoder, Deployment, EndpointPool, Ingestion
 from keeper.chain.events import MarketUpdated
 from keeper.config import Config
 from keeper.errors import ChainError, ConfigError, DamagedError, DishonestError, EventError, KeeperError
-from keeper.execution import ExternalSigner, Signer
+from keeper.execution import Call, ExternalSigner, Signer
 from keeper.logs import get_logger
 from keeper.monitoring import Assessment, Assessor, Finding, MarginCallStore, Tier, find, update_calls
 from keeper.portfolio import Follower, Progress, Reconciler
@@ -98,6 +98,10 @@ class Engine(AbstractContextManager["Engine"]):
         """News of accounts, margin calls, transactions and alarms."""
         return self._publication.bus
 
+    def request(self, call: Call) -> None:
+        """Asks for a call to be sent when nothing is urgent; safe to use from any thread. It is simulated first, and sent once."""
+        self._actions.request(call)
+
     def start(self) -> None:
         """Reads up to the head and reconciles the journal. Raises ChainError."""
         if self._damaged is not None:
@@ -156,6 +160,7 @@ class Engine(AbstractContextManager["Engine"]):
         if not self._acted:
             if self._assessment is not None:
                 self._actions.work_inventory(self._assessment, self._seen_at)
+                self._actions.work_chores(self._assessment.block, self._seen_at)
             self._reconcile()
             self._tidy()
         self._show()
@@ -175,6 +180,7 @@ class Engine(AbstractContextManager["Engine"]):
             log.warning("node_trouble", error=kind, reason=str(error)[:300])
             self._publication.alarm("node_trouble", Severity.CRITICAL, str(error)[:300])
         self._trouble = kind
+        self._show()  # it lives, and says that it is not ready
         self._publication.count(f"node_trouble_{kind.lower()}")
         self._contradictions += 1
         dishonest = isinstance(error, DishonestError)
@@ -347,4 +353,5 @@ class Engine(AbstractContextManager["Engine"]):
             queue=sum(finding.account not in busy for finding in self._findings),
             endpoints=tuple(EndpointView(**{name: getattr(state, name) for name in names}) for state in endpoints),
             signers=self._actions.signers(),
+            fund_balance=self._actions.fund_balance,
         )

@@ -1,4 +1,5 @@
-"""Settings of what the keeper shows and whom it tells: the tables [api] and [alerts] of keeper.toml (KEEPER_API__PORT=8641).
+"""Settings of what the keeper shows, whom it tells and what it does now and then: the tables [api], [alerts] and [jobs] of
+keeper.toml (KEEPER_API__PORT=8641).
 
 [api]
 port = 8640
@@ -17,13 +18,14 @@ from __future__ import annotations
 
 import ipaddress
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 from keeper.errors import ConfigError
 
-__all__ = ["AlertSettings", "ApiKey", "ApiSettings", "Scope", "SinkSettings", "WatchSettings", "is_loopback"]
+__all__ = ["AlertSettings", "ApiKey", "ApiSettings", "JobSettings", "Scope", "SinkSettings", "WatchSettings", "is_loopback"]
 
 _Seconds = Annotated[float, Field(gt=0.0)]
 _Hash = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
@@ -137,6 +139,15 @@ class WatchSettings(_Table):
     fund_balance: float = Field(default=100_000.0, ge=0.0)
     queue_seconds: _Seconds = 30.0
     unpriced: int = Field(default=1, ge=1)
+
+
+class JobSettings(_Table):
+    """Seconds between runs; 0: never. proposals: file that tuning writes for governance."""
+
+    funding_every: float = Field(default=60.0, ge=0.0)
+    settlement_every: float = Field(default=30.0, ge=0.0)
+    tuning_every: float = Field(default=3600.0, ge=0.0)
+    proposals: Path = Path("out/proposals.json")
 
 
 class AlertSettings(_Table):

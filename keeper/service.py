@@ -1,4 +1,4 @@
-"""Everything that runs beside the engine in one keeper: its API, and whoever is told of trouble."""
+"""Everything that runs beside the engine in one keeper: its API, whoever is told of trouble, and periodic jobs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from keeper.config import Config
 from keeper.engine import Engine
 from keeper.errors import ConfigError
 from keeper.logs import get_logger
+from keeper.schedule import scheduled
 
 __all__ = ["surroundings"]
 
@@ -33,4 +34,5 @@ def surroundings(config: Config, engine: Engine, deployment: Deployment) -> Iter
                 stack.enter_context(served(engine, deployment, config.api, extra))
             except ConfigError as error:
                 log.error("api_not_served", reason=str(error))  # noqa: TRY400 - the message says it
+        stack.enter_context(scheduled(config, engine, deployment))
         yield

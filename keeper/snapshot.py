@@ -97,5 +97,8 @@ class Snapshot:
 
     @property
     def lag(self) -> int:
-        """Blocks between the newest seen and the last folded; 0 before the first."""
-        return 0 if self.head is None or self.cursor is None else max(0, self.head.number - self.cursor.number)
+        """Blocks between the newest that any endpoint announced and the last folded; 0 before the first."""
+        if self.head is None or self.cursor is None:
+            return 0
+        announced = [endpoint.head for endpoint in self.endpoints if endpoint.head is not None]
+        return max(0, max([self.head.number, *announced]) - self.cursor.number)

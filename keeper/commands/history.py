@@ -1,11 +1,11 @@
-"""The past and what may come: `backfill`, `simulate`."""
+"""The past and what may come: `backfill`, `simulate`, `tune`."""
 
 from __future__ import annotations
 
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -28,9 +28,11 @@ from keeper.commands.common import (
 )
 from keeper.errors import SimulationError
 from keeper.overview import assessed, backfilled
+from keeper.schedule import price_history, scale_proposals, write_proposals
 from keeper.simulation import interpolated, load_crash, simulate
+from keeper.tuning import ScaleRules
 
-__all__ = ["backfill", "simulate_command"]
+__all__ = ["backfill", "simulate_command", "tune"]
 
 Step = tuple[str, Mapping[int, float], float]
 
@@ -100,6 +102,47 @@ def simulate_command(
             step.name, *prices, f"x {step.vol:.2f}", str(step.called), tiers, usd(step.shortfall), usd(step.deficit), usd(step.urgency)
         )
     out.print(table)
+
+
+def tune(
+    deployment: DeploymentOption = None,
+    rpc: RpcOption = None,
+    database: DatabaseOption = None,
+    prices: Annotated[
+        Path | None, typer.Option("--prices", help="CSV: time (unix seconds) and a column per symbol; default: the database")
+    ] = None,
+    deviations: Annotated[float, typer.Option(help="of a day's vol that the core shocks should span")] = ScaleRules().deviations,
+    write: Annotated[Path | None, typer.Option("--write", help="also write them as a proposal with calldata for the timelock")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Shock scales that the volatility of prices asks for (EWMA and GARCH), within the governed bounds. Proposes; changes nothing."""
+    with sentence():
+        config = configured(deployment, rpc, database)
+        _, assessment, described = assessed(config)
+        history = price_history(config, described) if prices is None else _history(prices, described.underlyings)
+        found = scale_proposals(assessment, history, replace(ScaleRules(), deviations=deviations))
+        if write is not None:
+            write_proposals(write, assessment, described, found)
+    if as_json:
+        print_json([asdict(each) for each in found])
+        return
+    for each in found:
+        name = assessment.state.symbols.get(each.underlying, str(each.underlying))
+        out.print(f"{name}: {each.now:.2f} -> {each.proposed:.2f} ({each.why})")
+    if not found:
+        out.print("nothing to propose: scales fit, or the history is shorter than two days")
+
+
+def _history(path: Path, symbols: Mapping[str, int]) -> dict[int, tuple[list[int], list[float]]]:
+    found: dict[int, tuple[list[int], list[float]]] = {}
+    for time, row in _rows(path):
+        for symbol, price in row.items():
+            if symbol not in symbols or not time.isdecimal():
+                raise SimulationError(f"{path}: expected time in unix seconds and columns of {', '.join(symbols)}, got {time} and {symbol}")
+            times, values = found.setdefault(symbols[symbol], ([], []))
+            times.append(int(time))
+            values.append(price)
+    return found
 
 
 def _factors(shock: str, symbols: Mapping[str, int]) -> dict[int, float]:

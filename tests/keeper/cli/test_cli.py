@@ -25,7 +25,21 @@ from tests.keeper.system import description
 
 KEY = "0x" + "5e" * 32
 COMMANDS = (
-    *("run", "doctor", "status", "accounts", "account", "liquidatable", "journal", "simulate", "backfill", "margin", "key", "alert-test"),
+    *(
+        "run",
+        "doctor",
+        "status",
+        "accounts",
+        "account",
+        "liquidatable",
+        "journal",
+        "simulate",
+        "backfill",
+        "tune",
+        "margin",
+        "key",
+        "alert-test",
+    ),
 )
 runner = CliRunner()
 

@@ -1,0 +1,147 @@
+"""Periodic jobs: what is due, that only the engine sends it, and that the clock of APScheduler drives them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_abi.abi import encode
+
+from keeper.chain import Deployment
+from keeper.engine import Engine
+from keeper.execution import Call
+from keeper.model import WAD
+from keeper.monitoring import Assessment
+from keeper.schedule import funding_calls, price_history, scale_proposals, scheduled, settlement_calls, write_proposals
+from keeper.tuning import ScaleRules
+from tests.keeper.engine.test_engine import OWN, SIGNER, SYSTEM, Twin, config
+from tests.keeper.system import address_of, description
+
+_UINT = {"name": "", "type": "uint256"}
+
+
+def function(name: str, *inputs: str) -> dict[str, Any]:
+    return {"type": "function", "name": name, "inputs": [{"name": "", "type": kind} for kind in inputs], "outputs": [_UINT]}
+
+
+def extended() -> Deployment:
+    """The described system with the contracts that jobs call."""
+    content = description()
+    for name, functions in {
+        "Funding": [function("update", "uint8")],
+        "Settlement": [function("fix", "uint8", "uint32"), function("settle", "uint64[]", "uint8", "uint32")],
+    }.items():
+        content["contracts"][name] = {"address": address_of(name), "abi": functions}
+    content["contracts"]["RiskParameters"]["abi"].append(function("setUnderlying", "uint8", "uint8", "uint64"))
+    return Deployment.parse(content)
+
+
+@pytest.fixture
+def chain() -> Twin:
+    chain = Twin()
+    chain.set_up({OWN: (10**7, 0), 2: (6_000, 100), 4: (50_000, 100)})
+    return chain
+
+
+@pytest.fixture
+def engine(chain: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.chdir(tmp_path)
+    settings = {"funding_every": 0.2, "settlement_every": 0.0, "tuning_every": 0.3, "proposals": tmp_path / "proposals.json"}
+    with Engine(config(tmp_path / "keeper.sqlite", jobs=settings), chain, extended(), SIGNER) as engine:
+        engine.start()
+        engine.step()
+        yield engine
+
+
+def assessment_of(engine: Engine) -> Assessment:
+    found = engine.snapshot.assessment
+    assert found is not None
+    return found
+
+
+def test_funding_is_updated_where_there_is_funding(engine: Engine) -> None:
+    assert funding_calls(assessment_of(engine), SYSTEM) == []
+    [call] = funding_calls(assessment_of(engine), extended())
+    assert (call.to, call.purpose) == (address_of("Funding"), "funding")
+    assert call.data[4:] == encode(["uint8"], [0])
+
+
+def test_nothing_is_settled_without_expiries(engine: Engine) -> None:
+    assert settlement_calls(assessment_of(engine), extended()) == []
+
+
+def until(condition: Callable[[], bool], seconds: float = 8.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
+
+
+def test_a_call_asked_for_is_sent_once_when_nothing_is_urgent(engine: Engine, chain: Twin) -> None:
+    liquidator = SYSTEM.contract("Liquidator")
+    data = liquidator.encode("liquidate", (4, OWN, [], (b"", b""), 0, b""))
+    call = Call(liquidator.address, data, "chore", None)
+    engine.request(call)
+    engine.request(call)
+    chain.price(960)  # account 2 falls: it goes first
+    engine.step()
+    assert chain.targets() == [2]
+    for _ in range(4):
+        chain.mine()
+        engine.step()
+    assert chain.targets().count(4) == 1
+    assert engine.snapshot.counters["sent_chore"] == 1
+
+
+def test_a_call_that_the_contract_refuses_is_not_sent(engine: Engine, chain: Twin) -> None:
+    chain.refusals[4] = "NotLiquidatable"
+    liquidator = SYSTEM.contract("Liquidator")
+    engine.request(Call(liquidator.address, liquidator.encode("liquidate", (4, OWN, [], (b"", b""), 0, b"")), "chore", None))
+    chain.mine()
+    engine.step()
+    assert chain.sent == []
+    assert engine.snapshot.counters["refused_chore"] == 1
+
+
+def test_the_scheduler_asks_again_and_again(engine: Engine) -> None:
+    asked: list[Call] = []
+
+    class Recorder:
+        snapshot = engine.snapshot
+
+        def request(self, call: Call) -> None:
+            asked.append(call)
+
+    with scheduled(engine._config, Recorder(), extended()) as scheduler:
+        assert {job.id for job in scheduler.get_jobs()} == {"funding", "tuning"}, "0 means never"
+        until(lambda: len(asked) >= 3)
+        until(engine._config.jobs.proposals.exists)
+    count = len(asked)
+    time.sleep(0.5)
+    assert len(asked) == count, "it ends with the block"
+    assert {call.purpose for call in asked} == {"funding"}
+
+
+def test_proposals_come_from_the_prices_that_were_signed(engine: Engine, chain: Twin, tmp_path: Path) -> None:
+    for hour in range(60):
+        chain.price(1_000 + (60 if hour % 2 else 0))
+    engine.step()
+    history = price_history(engine._config, extended())
+    times, spots = history[0]
+    assert len(spots) == 61
+    assert set(spots) == {1_000.0, 1_060.0}
+    # The blocks of this chain are seconds apart: as hours, to have a history.
+    hours = [times[0] + 3_600 * number for number in range(len(times))]
+    [proposal] = scale_proposals(assessment_of(engine), {0: (hours, spots)}, ScaleRules())
+    assert proposal.vol > 0.2
+    path = tmp_path / "deep" / "proposals.json"
+    write_proposals(path, assessment_of(engine), extended(), [proposal])
+    [written] = json.loads(path.read_text())["proposals"]
+    assert written["target"] == address_of("RiskParameters")
+    assert written["data"].endswith(encode(["uint8", "uint8", "uint64"], [0, 0, proposal.word]).hex())
+    assert proposal.word == 3 * WAD // 2, "half a step up at a time"
+    assert scale_proposals(assessment_of(engine), {0: (hours[:20], spots[:20])}, ScaleRules()) == []
