@@ -18,7 +18,7 @@ PY := .venv/bin/python
 STAGE := @toolchain/stage
 UV := .toolchain/uv/bin/uv
 
-.PHONY: help setup demo verify-evidence local test compile lint pytest forge-test parity-deep fuzz invariants gas bench-kernel bench-latency lock clean
+.PHONY: help setup demo verify-evidence local test compile lint pytest forge-test parity-deep fuzz invariants slither gas bench-kernel bench-latency lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,14 +66,18 @@ fuzz: setup ## long fuzz campaign
 invariants: setup ## long invariant campaign, one JSON line; make invariants ARGS='--runs 5000'
 	$(STAGE) 'invariants' $(PY) -m scripts.invariants $(ARGS)
 
+slither: setup ## static analysis of the contracts; fails on a finding that toolchain/slither-answers.toml does not answer
+	@toolchain/environment toolchain/slither-requirements.lock
+	$(STAGE) 'slither' $(PY) -m scripts.slither
+
 gas: setup ## gas of the margin checks on cold storage; writes snapshots/gas.json, ends with it as one JSON line
 	@$(PY) -m benchmarks.gas
 
 # The peers' versions contradict the project's, and Ray is an optional extra: each has an environment of its own, installed when
 # first measured. Ray's sees the project's packages too.
 bench-kernel: setup ## the risk kernels, and what people would use instead, side by side; draws docs/kernels.svg
-	@toolchain/bench-environment peers
-	@toolchain/bench-environment ray "$(CURDIR)/.venv"
+	@toolchain/environment benchmarks/peers-requirements.lock
+	@toolchain/environment benchmarks/ray-requirements.lock "$(CURDIR)/.venv"
 	$(STAGE) 'kernel benchmark' $(PY) -m benchmarks.kernel --chart docs/kernels.svg $(ARGS)
 
 # The venue is built once through real transactions and kept in cache/; ARGS='--accounts 600 --ticks 40 --burst 60' is a short form.
@@ -91,6 +95,8 @@ lock: ## resolve the dependencies anew and rewrite the lock files
 	    --custom-compile-command 'make lock' --output-file benchmarks/peers-requirements.lock benchmarks/peers-requirements.in
 	$(UV) pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command 'make lock' --constraint requirements.lock --output-file benchmarks/ray-requirements.lock benchmarks/ray-requirements.in
+	$(UV) pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	    --custom-compile-command 'make lock' --output-file toolchain/slither-requirements.lock toolchain/slither-requirements.in
 	$(NPM) install --package-lock-only --ignore-scripts --no-audit --no-fund --omit-lockfile-registry-resolved
 
 clean: ## remove everything make created
