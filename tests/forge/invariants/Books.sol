@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {IWithdrawalQueue} from "../../../contracts/interfaces/IWithdrawalQueue.sol";
 import {ILedger} from "../../../contracts/interfaces/ILedger.sol";
-import {Handlers} from "./Handlers.sol";
+import {Attackers} from "./Attackers.sol";
 import {LeakyLedgerMock} from "./LeakyLedgerMock.sol";
 import {CHEATS} from "./World.sol";
 
 /// @title The books' invariants
 /// @notice INV-LEDGER, INV-ZERO-SUM, INV-COLLATERAL, INV-HELD, INV-COSTS (docs/invariants.md) over all accounts, house included.
-contract Books is Handlers {
+contract Books is Attackers {
     error LedgerDrifts(int256 drift, uint256 operations);
     error CostsDoNotAddUp(uint64 account, int256 stored, int256 sum);
     error PositionsDoNotSumToZero(uint112 instrument, int256 sum);
     error OpenInterestIsWrong(uint112 instrument, uint256 stored, uint256 longs);
     error CollateralDoesNotAddUp(uint256 recorded, uint256 sum);
     error VaultIsShort(uint8 index, uint256 recorded, uint256 held);
+    error QueueIsShort(uint256 owed, uint256 held);
+    error FundIsShort(uint256 reserved, uint256 held);
 
     /// @notice INV-LEDGER, INV-HELD of the settlement token
     function requireLedger() public view {
@@ -53,6 +56,23 @@ contract Books is Handlers {
         }
         if (sum != vault.recorded(WETH)) revert CollateralDoesNotAddUp(vault.recorded(WETH), sum);
         _requireHeld(WETH, weth.balanceOf(address(vault)));
+    }
+
+    /// @notice INV-QUEUE of the settlement token
+    function requireQueue() public view {
+        uint256 owed;
+        for (uint256 id = 1; id <= queue.claimCount(); ++id) {
+            IWithdrawalQueue.Claim memory c = queue.claimOf(id);
+            if (c.index == USDC) owed += c.quantity - c.paid;
+        }
+        uint256 held = usdc.balanceOf(address(queue)) * vault.unit(USDC);
+        if (held < owed) revert QueueIsShort(owed, held);
+    }
+
+    /// @notice INV-FUND: what is set aside for exits is there, and the rest is what the fund says it holds
+    function requireFund() public view {
+        uint256 held = usdc.balanceOf(address(fund));
+        if (held < fund.reserved() || (held - fund.reserved()) * fund.unit() != fund.holdings()) revert FundIsShort(fund.reserved(), held);
     }
 
     /// @return Recorded by the vault less what the accounts hold, over values accrued to now, 1e-18 USD.

@@ -23,20 +23,32 @@ contract Campaign is Books {
 
     constructor() {
         // What is dear is drawn seldom: millions of calls are wanted, and enough of each.
-        _add("deposit", this.deposit.selector, 16);
-        _add("withdraw", this.withdraw.selector, 6);
+        _add("deposit", this.deposit.selector, 20);
+        _add("withdraw", this.withdraw.selector, 8);
         _add("cancel", this.cancel.selector, 16);
         _add("setOperator", this.setOperator.selector, 16);
-        _add("trade", this.trade.selector, 10);
-        _add("unwind", this.unwind.selector, 6);
+        _add("trade", this.trade.selector, 16);
+        _add("unwind", this.unwind.selector, 10);
         _add("collectFees", this.collectFees.selector, 16);
         _add("donate", this.donate.selector, 16);
         _add("moveMarket", this.moveMarket.selector, 4);
         _add("jumpTime", this.jumpTime.selector, 4);
         _add("flag", this.flag.selector, 3);
-        _add("liquidate", this.liquidate.selector, 4);
-        _add("coverDeficit", this.coverDeficit.selector, 9);
+        _add("liquidate", this.liquidate.selector, 5);
+        _add("coverDeficit", this.coverDeficit.selector, 14);
         _add("convertCollateral", this.convertCollateral.selector, 4);
+        _add("transfer", this.transfer.selector, 7);
+        _add("movePosition", this.movePosition.selector, 8);
+        _add("changeMode", this.changeMode.selector, 6);
+        _add("cancelAll", this.cancelAll.selector, 8);
+        _add("claimWithdrawal", this.claimWithdrawal.selector, 10);
+        _add("provide", this.provide.selector, 6);
+        _add("requestExit", this.requestExit.selector, 5);
+        _add("payExit", this.payExit.selector, 10);
+        _add("poke", this.poke.selector, 8);
+        _add("tighten", this.tighten.selector, 2);
+        _add("loosen", this.loosen.selector, 6);
+        _add("attack", this.attack.selector, 8);
     }
 
     /// @notice A burst of calls, all of them derived from `seed`.
@@ -52,7 +64,9 @@ contract Campaign is Books {
                 keccak256(abi.encode(seed, i, 4)),
                 keccak256(abi.encode(seed, i, 5))
             );
-            (bool done,) = address(this).call(call);
+            (bool done, bytes memory answer) = address(this).call(call);
+            // An attacker's gain is no refusal: it ends the campaign.
+            if (!done && bytes4(answer) == AttackerGained.selector) revert(string(answer));
             if (done) ++_counts[index].done;
             else ++_counts[index].refused;
         }
@@ -63,6 +77,8 @@ contract Campaign is Books {
         requireLedger();
         requireZeroSum();
         requireCollateral();
+        requireQueue();
+        requireFund();
     }
 
     /// @notice What a run did, as one line of JSON.

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IClearing} from "../../../contracts/interfaces/IClearing.sol";
+import {ILedger} from "../../../contracts/interfaces/ILedger.sol";
+import {ILiquidator} from "../../../contracts/interfaces/ILiquidator.sol";
+import {Requirement} from "../../../contracts/interfaces/IMarginEngine.sol";
+import {Actors} from "./Actors.sol";
+import {CHEATS} from "./World.sol";
+
+/// @title An owner who plays against the system with two accounts of its own
+/// @notice In one block, at prices that stand still, nothing that it does with itself may make it richer: self-trading off the mark,
+/// liquidating itself, flagging, converting its own collateral, moving value between its accounts.
+/// @dev What it has is the sum of max(0, equity) of its accounts: who walks away from a debt does not pay it. What the fund pays as a reward
+/// for a bankrupt account is allowed, and nothing else.
+contract Attackers is Actors {
+    /// @dev Roundings of some calls: a millionth of a cent.
+    uint256 private constant DUST = 1e8;
+
+    error AttackerGained(uint64 one, uint64 other, uint256 before, uint256 afterwards, uint256 rewards);
+
+    uint256 private _rewards;
+
+    /// @dev Five moves, each refused or not; the attack as a whole counts as done where one of them was not.
+    function attack(uint256 who, uint256 first, uint256 second, uint256 third, uint256 fourth) external {
+        _refresh(1);
+        (uint64 one, uint64 other) = _pair(who);
+        uint256 before = _wealth(one, other);
+        delete _rewards;
+        bool done = _move(one, other, first);
+        done = _move(other, one, second) || done;
+        done = _move(one, other, third) || done;
+        done = _move(other, one, fourth) || done;
+        if (!done) revert NothingToDo();
+        uint256 afterwards = _wealth(one, other);
+        if (afterwards > before + _rewards + DUST) revert AttackerGained(one, other, before, afterwards, _rewards);
+    }
+
+    /// @dev Public for the call that catches its revert.
+    function selfTrade(uint64 buyer, uint64 seller, uint256 seed) external {
+        uint112 instrument = instruments[seed % instruments.length];
+        _trade(buyer, seller, instrument, seed >> 8, seed >> 128);
+    }
+
+    function selfLiquidate(uint64 account, uint64 to) external {
+        Requirement memory r = engine.requirement(account);
+        ILedger.PositionView[] memory held = ledger.positions(account);
+        if (held.length == 0) revert NothingToDo();
+        ILiquidator.Liquidation memory request;
+        (request.account, request.to) = (account, to);
+        request.witness = _witness(account);
+        request.legs = _legs(held, r, engine.health(r));
+        CHEATS.prank(ledger.account(to).owner);
+        ILiquidator.Outcome memory out = liquidator.liquidate(request);
+        if (out.tier == ILiquidator.Tier.BANKRUPT) _rewards += out.payment;
+        drifting += held.length;
+    }
+
+    function selfConvert(uint64 account, uint64 to, uint256 seed) external {
+        uint256 held = ledger.collateral(account, WETH);
+        CHEATS.prank(ledger.account(to).owner);
+        liquidator.convertCollateral(account, to, WETH, 1 + seed % (held + 1), type(uint256).max);
+    }
+
+    function selfTransfer(uint64 from, uint64 to, uint256 seed) external {
+        CHEATS.prank(ledger.account(from).owner);
+        if (seed % 2 == 0) clearing.transfer(from, to, USDC, 1 + (seed >> 8) % (_cashDown(from) + 1));
+        else clearing.transfer(from, to, WETH, 1 + (seed >> 8) % (ledger.collateral(from, WETH) + 1));
+    }
+
+    function _move(uint64 one, uint64 other, uint256 seed) private returns (bool done) {
+        uint256 kind = seed % 5;
+        seed >>= 8;
+        if (kind == 0) (done,) = address(this).call(abi.encodeCall(this.selfTrade, (one, other, seed)));
+        else if (kind == 1) (done,) = address(this).call(abi.encodeCall(this.selfLiquidate, (one, other)));
+        else if (kind == 2) (done,) = address(this).call(abi.encodeCall(this.selfConvert, (one, other, seed)));
+        else if (kind == 3) (done,) = address(this).call(abi.encodeCall(this.selfTransfer, (one, other, seed)));
+        else (done,) = address(liquidator).call(abi.encodeCall(liquidator.flag, (one, _witness(one))));
+    }
+
+    function _wealth(uint64 one, uint64 other) private view returns (uint256) {
+        return _equityDown(one) + _equityDown(other);
+    }
+
+    function _equityDown(uint64 account) private view returns (uint256) {
+        int256 equity = engine.requirement(account).equity;
+        return equity > 0 ? uint256(equity) : 0;
+    }
+}
