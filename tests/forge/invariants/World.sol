@@ -227,7 +227,7 @@ contract World {
         parameters.set(Parameter.BREAKER_MOVE, 1e18);
         // So little that some withdrawals wait.
         parameters.set(Parameter.OUTFLOW_CAP, 0.01e18);
-        parameters.set(Parameter.OUTFLOW_FLOOR, 10_000e18);
+        parameters.set(Parameter.OUTFLOW_FLOOR, 500e18);
         vault.list(address(weth));
         parameters.setGroup(1, 0.5e18);
         parameters.setUnderlying(ETH, 1, 1e18);
