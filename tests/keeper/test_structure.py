@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,20 @@ def test_what_decides_reads_no_network_and_knows_no_key(path: Path) -> None:
 def test_the_node_is_read_by_chain_alone() -> None:
     readers = {name_of(path) for path in MODULES if "web3" in roots(path)}
     assert all(name.startswith("keeper.chain") for name in readers)
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if package(path) in ("api", "alerts")], ids=name_of)
+def test_who_shows_and_tells_reads_published_state_alone(path: Path) -> None:
+    """Snapshot and bus: no node, no database, no key, and not the engine itself."""
+    assert not roots(path) & {"web3", "sqlite3", "eth_account"}
+    closed = ("keeper.engine", "keeper.actions", "keeper.chain.client", "keeper.chain.store", "keeper.execution.", "keeper.commands")
+    assert not any(name.startswith(closed) for name in imports(path))
+
+
+def test_a_client_loads_neither_chain_nor_kernels() -> None:
+    script = "import keeper.client, sys; print(sorted({'numpy', 'web3', 'fastapi', 'eth_account', 'sqlite3'} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=KEEPER.parent, check=True)
+    assert ended.stdout.strip() == "[]"
 
 
 def test_nothing_imports_the_command_line_or_scripts() -> None:
