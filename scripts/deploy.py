@@ -139,12 +139,27 @@ def _constructors() -> dict[str, Callable[[Callable[[str], str], str], tuple[Any
             at("MarginEngine"),
             at("InsuranceFund"),
         ),
+        "ShutdownSettlement": lambda at, _: (
+            (
+                at("CircuitBreaker"),
+                at("PriceDoor"),
+                at("RiskParameters"),
+                at("InstrumentRegistry"),
+                at("MarginModel"),
+                at("Ledger"),
+                at("CollateralVault"),
+                at("InsuranceFund"),
+            ),
+        ),
         "Lens": lambda at, _: (at("Ledger"), at("CollateralVault"), at("MarginEngine")),
     }
 
 
 # The only writers of ledger and vault.
-MODULES = {"Ledger": ("Clearing", "Liquidator", "TradingLimits"), "CollateralVault": ("Clearing", "Liquidator")}
+MODULES = {
+    "Ledger": ("Clearing", "Liquidator", "TradingLimits", "ShutdownSettlement"),
+    "CollateralVault": ("Clearing", "Liquidator", "ShutdownSettlement"),
+}
 
 
 def deploy(chain: Chain, deployer: str, progress: Callable[[str], None] = lambda _: None) -> Deployment:
