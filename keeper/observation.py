@@ -144,7 +144,7 @@ class WatchSettings(_Table):
 class JobSettings(_Table):
     """Seconds between runs; 0: never. proposals: file that tuning writes for governance."""
 
-    funding_every: float = Field(default=60.0, ge=0.0)
+    funding_every: float = Field(default=600.0, ge=0.0)
     settlement_every: float = Field(default=30.0, ge=0.0)
     tuning_every: float = Field(default=3600.0, ge=0.0)
     proposals: Path = Path("out/proposals.json")

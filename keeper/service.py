@@ -33,6 +33,6 @@ def surroundings(config: Config, engine: Engine, deployment: Deployment) -> Iter
             try:
                 stack.enter_context(served(engine, deployment, config.api, extra))
             except ConfigError as error:
-                log.error("api_not_served", reason=str(error))  # noqa: TRY400 - the message says it
+                log.warning("api_not_served", reason=str(error))
         stack.enter_context(scheduled(config, engine, deployment))
         yield

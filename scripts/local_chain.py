@@ -77,6 +77,7 @@ def add_keepers(world: World, count: int) -> list[Party]:
     keepers = [world.keeper_account]
     for index in range(first, first + count - 1):
         world.anvil.rpc("anvil_setBalance", address_of(index), hex(PURSE_WEI))
+        world.anvil.rpc("anvil_impersonateAccount", address_of(index))  # the node signs for the seeding; afterwards its own key does
         party = open_account(world.chain, world.deployment, index, MarginMode.PORTFOLIO)
         fund_account(world.chain, world.deployment, party, usdc=KEEPER_USDC)
         keepers.append(party)

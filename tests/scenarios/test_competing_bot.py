@@ -6,7 +6,6 @@ The keeper is held to one action per round, so that there is something left to r
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -69,7 +68,9 @@ def race(compiled: None, folder: Path) -> Iterator[Race]:
 def commands(race: Race, *arguments: str) -> Any:
     """The JSON that a command prints."""
     world = race.world
-    environment = {**world.keeper_environment(), "KEEPER_CONFIG": os.devnull}
+    empty = world.folder / "empty.toml"
+    empty.touch()
+    environment = {**world.keeper_environment(), "KEEPER_CONFIG": str(empty)}
     result = CliRunner().invoke(app, [*arguments, "--json"], env=environment)
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
@@ -108,6 +109,11 @@ def test_commands_answer_in_one_document(race: Race) -> None:
     before = commands(race, "backfill", "--database", str(race.world.folder / "early.sqlite"), "--to", str(filled["block"] // 2))
     assert before["block"] == filled["block"] // 2
     assert commands(race, "journal")["transactions"] == []
+    path = race.world.folder / "path.csv"
+    path.write_text("time,ETH,BTC\n" + "".join(f"{3600 * hour},{2000 - 5 * hour},{50000 + 900 * (hour % 2)}\n" for hour in range(60)))
+    steps = commands(race, "simulate", "--path", str(path))["steps"]
+    assert steps[-1]["factors"] == {"ETH": pytest.approx(1705 / 2000), "BTC": pytest.approx(50900 / 50000)}
+    assert [each["underlying"] for each in commands(race, "tune", "--prices", str(path))] == [race.world.deployment.underlyings["BTC"]]
 
 
 def test_both_liquidate_and_nobody_is_left(race: Race) -> None:
