@@ -1,6 +1,6 @@
 """From a price on chain to a liquidation on chain, on a large venue: how long, and how many at once.
 
-    python -m benchmarks.latency [--accounts 10000] [--ticks 500] [--burst 1000]        (make bench-latency)
+    python -m benchmarks.latency [--accounts 10000] [--ticks 600] [--burst 1000]        (make bench-latency)
 
 Ticks: one account falls with each price (instant mining). margin: the block with the price is announced -> every account of
 the venue is re-margined and the findings are there; inclusion: the same block -> the block with the liquidation of that account
@@ -27,7 +27,7 @@ from eth_utils.crypto import keccak
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from benchmarks.venue import FORGETFUL, GENESIS, Plan, Venue, prices_call, venue
+from benchmarks.venue import GENESIS, Plan, Venue, prices_call, venue
 from scripts.anvil import ROOT, Anvil, private_key
 from scripts.chain import GAS_PRICE, Chain
 from scripts.deploy import Deployment
@@ -103,7 +103,7 @@ class Stage:
         self.folder.mkdir(parents=True, exist_ok=True)
         for stale in self.folder.glob("*"):
             stale.unlink()
-        extra = ("--load-state", str(self.venue.state), *FORGETFUL)
+        extra = ("--load-state", str(self.venue.state), *self.venue.plan.options)
         self.anvil = self._stack.enter_context(
             Anvil(timestamp=GENESIS, gas_limit=BLOCK_GAS, accounts=20, log=self.folder / "anvil.log", extra=extra)
         )
@@ -277,7 +277,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.latency", description="Price on chain to liquidation on chain.")
     parser.add_argument("--accounts", type=int, default=10_000)
     parser.add_argument("--positions", type=int, default=10, help="per account")
-    parser.add_argument("--ticks", type=int, default=500)
+    parser.add_argument("--ticks", type=int, default=600)
     parser.add_argument("--burst", type=int, default=1_000, help="accounts under water at once")
     parser.add_argument("--folder", type=Path, default=ROOT / "out" / "latency")
     options = parser.parse_args()

@@ -59,6 +59,7 @@ RICH, KEEPER_CASH, FUND = 3_000_000, 2_000_000_000, 50_000_000
 SINGLE_NOTIONAL, BURST_NOTIONAL, OTHER_NOTIONAL = 8_000.0, 60_000.0, 40_000.0  # of the perpetual
 SIDE_NOTIONAL = {True: 50.0, False: 300.0}  # of each other leg; singles stay small enough to be closed whole
 FORGETFUL = ("--transaction-block-keeper", "64", "--prune-history", "64")
+REMEMBERED = 5_000  # positions
 _ACCOUNT_OPENED = "0x" + keccak(text="AccountOpened(uint64,address,uint8)").hex()
 
 
@@ -79,6 +80,11 @@ class Plan:
     @classmethod
     def of(cls, accounts: int, positions: int = 10, singles: int | None = None, bursts: int | None = None) -> Plan:
         return cls(accounts, positions, accounts * 6 // 100 if singles is None else singles, accounts // 10 if bursts is None else bursts)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Of Anvil: a large venue forgets old transactions."""
+        return FORGETFUL if self.accounts * self.positions > REMEMBERED else ()
 
     @property
     def fingerprint(self) -> str:
@@ -279,7 +285,7 @@ def build(plan: Plan, folder: Path, progress: Any = print) -> Venue:
     """Builds `plan` into `folder`. Raises VenueError."""
     started = time.monotonic()
     state = folder / "state.json"
-    with Anvil(timestamp=GENESIS, gas_limit=BUILD_GAS, accounts=20, extra=("--dump-state", str(state), *FORGETFUL)) as anvil:
+    with Anvil(timestamp=GENESIS, gas_limit=BUILD_GAS, accounts=20, extra=("--dump-state", str(state), *plan.options)) as anvil:
         chain = Chain(anvil.url)
         deployer = address_of(DEPLOYER)
         deployment = deploy(chain, deployer)
@@ -327,7 +333,8 @@ def build(plan: Plan, folder: Path, progress: Any = print) -> Venue:
             transactions=builder.transactions,
             gas=builder.gas,
         )
-        anvil.mine(66)  # empty blocks push the transactions out of what is kept
+        if plan.options:
+            anvil.mine(66)  # empty blocks push the transactions out of what is kept
         builder.follow()
         follower.save()
         store.close()

@@ -18,8 +18,8 @@ from keeper.bus import Bus, Severity
 from keeper.chain import ChainPort, Decoder, Deployment, EndpointPool, Ingestion, NodeClient, Store, Wake
 from keeper.chain.events import MarketUpdated
 from keeper.config import Config
-from keeper.errors import ChainError, ConfigError, DamagedError, DishonestError, EventError, KeeperError
-from keeper.execution import Call, ExternalSigner, Signer
+from keeper.errors import ChainError, ConfigError, DamagedError, DishonestError, EventError, KeeperError, UnreachableError
+from keeper.execution import Call, Entry, ExternalSigner, Signer
 from keeper.logs import get_logger
 from keeper.monitoring import Assessment, Assessor, Finding, MarginCallStore, Tier, find, update_calls
 from keeper.portfolio import Follower, Progress, Reconciler
@@ -103,15 +103,19 @@ class Engine(AbstractContextManager["Engine"]):
         self._actions.request(call)
 
     def start(self) -> None:
-        """Reads up to the head and reconciles the journal. Raises ChainError."""
+        """Reads up to the head and reconciles the journal, as far as the node answers; `run` does what is left."""
         if self._damaged is not None:
             log.error("database_rebuilt", damaged=self._damaged.name)
             self._publication.alarm("database_rebuilt", Severity.WARNING, f"the damaged database is now {self._damaged.name}")
             self._publication.count("database_rebuilds")
-        self._follow()
+        settled: list[Entry] = []
+        for begin in (self._follow, lambda: settled.extend(self._actions.start())):
+            try:
+                begin()
+            except ChainError as error:
+                self._node_trouble(error)  # `run` tries again
         if self._progress is None:
             self._progress, self._seen_at = self._follower.current(), time.time()
-        settled = self._actions.start()
         for entry in settled:
             self._actions.report(entry)
         block = None if self._progress is None else self._progress.block
@@ -182,7 +186,7 @@ class Engine(AbstractContextManager["Engine"]):
         self._trouble = kind
         self._show()  # it lives, and says that it is not ready
         self._publication.count(f"node_trouble_{kind.lower()}")
-        self._contradictions += 1
+        self._contradictions += not isinstance(error, UnreachableError)
         dishonest = isinstance(error, DishonestError)
         if isinstance(self._port, EndpointPool) and (dishonest or self._contradictions >= _DISTRUSTED_AFTER):
             self._contradictions = 0
@@ -205,7 +209,7 @@ class Engine(AbstractContextManager["Engine"]):
     def _follow(self) -> Progress | None:
         """Everything up to the head; None where there is nothing new."""
         latest: Progress | None = None
-        looked_at = time.time()
+        looked_at, rebuilt = time.time(), False
         while True:
             before = 0 if self._progress is None else self._progress.block.number
             try:
@@ -214,6 +218,9 @@ class Engine(AbstractContextManager["Engine"]):
                 log.error("events_missing", reason=str(error))  # noqa: TRY400 - the message says it
                 self._publication.count("rebuilds")
                 self._follower.start_over()
+                if rebuilt:
+                    raise ChainError(f"what the node gives does not add up, even read anew: {error}") from error
+                rebuilt = True
                 continue
             if progress is None:
                 break

@@ -6,8 +6,9 @@ import logging
 import sys
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -36,7 +37,7 @@ def configure_logs(level: str = "info", secrets: Iterable[str] = ()) -> None:
     structlog.configure(
         processors=[*shared, mask, render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Forgiving(sys.stderr))),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -55,6 +56,22 @@ def configure_logs(level: str = "info", secrets: Iterable[str] = ()) -> None:
 
 def get_logger(name: str, **context: Any) -> Logger:
     return cast(Logger, structlog.get_logger(component=name, **context))
+
+
+class _Forgiving:
+    """A stream that cannot be written to (a full disk behind it) loses lines, not the keeper."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 class _Mask:

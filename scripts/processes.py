@@ -67,6 +67,13 @@ class Child:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Raises ChildError when it was not started."""
+        if self._process is None:
+            raise ChildError(f"{self.name} was not started")
+        return self._process.pid
+
     def require_running(self) -> None:
         """Raises ChildError when the process has ended."""
         if not self.running:

@@ -106,10 +106,8 @@ class EndpointPool:
 
     def distrust(self, reason: str) -> bool:
         """What the active endpoint said is not consistent: puts it aside; True where another one takes over."""
-        before = self._active
-        self._put_aside(before, reason)
-        self._choose()
-        return self._active is not before
+        self._highest, self._behind_since = -1, None  # the heads that it claimed count no more
+        return self._leave(reason)
 
     def watch(self) -> None:
         """Looks at all heads, waits for the answers, and judges. `head` does so by itself, without waiting."""
@@ -137,7 +135,7 @@ class EndpointPool:
             if len(self._all) > 1 and now - self._behind_since < self._patience:
                 known, reason = self._highest, f"its head {head.number} is behind {self._highest}, which was seen before"
                 others = any(self._is_fit(endpoint) for endpoint in self._all if endpoint is not self._active)
-                if others and self.distrust(reason):
+                if others and self._leave(reason):
                     return self.head()
                 raise UnreachableError(f"{self._active.name}: head {head.number} is behind block {known}")
             self._highest = head.number
@@ -215,6 +213,12 @@ class EndpointPool:
         milliseconds = 1000.0 * (time.perf_counter() - started)
         endpoint.milliseconds += (milliseconds - endpoint.milliseconds) * (_SMOOTHING if endpoint.milliseconds else 1.0)
         return answer
+
+    def _leave(self, reason: str) -> bool:
+        before = self._active
+        self._put_aside(before, reason)
+        self._choose()
+        return self._active is not before
 
     def _put_aside(self, endpoint: _Endpoint, reason: str) -> None:
         endpoint.trouble = reason

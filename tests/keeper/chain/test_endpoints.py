@@ -186,5 +186,14 @@ def test_an_invented_head_moves_nothing(chain: MemoryChain) -> None:
     assert list(store.logs()) == chain.logs([ADDRESS], 1, 21)
 
 
+def test_heads_that_a_liar_claimed_count_no_more_once_it_is_distrusted(chain: MemoryChain) -> None:
+    pool, views, _ = pool_of(chain, 2)
+    views[0].ahead = 2
+    assert pool.head().number == 22
+    assert pool.distrust("block 22 is unknown to it")
+    assert pool.head() == chain.head()
+    assert active(pool) == "node1"
+
+
 def test_names_show_no_path() -> None:
     assert name_of("https://user:secret@node.example:8545/v3/key") == "node.example:8545"
