@@ -74,7 +74,6 @@ library ScenarioMargin {
                 s.scenarios = s.compiled;
             }
             Scenarios.place(s.scenarios, total);
-            OptionFrameLib.setRows(OptionFrameLib.asFrame()(FRAME), true);
         }
     }
 
@@ -142,16 +141,9 @@ library ScenarioMargin {
         unchecked {
             OptionFrame memory f = OptionFrameLib.asFrame()(FRAME);
             uint256 sqrtTenor = ExpirySlice.decode(f, legs, forward, tenor);
-            OptionFrameLib.reset(f);
-            if (tenor != 0) {
-                ExpirySlice.shocks(s.table, tenor, sqrtTenor);
-                OptionKernel.run(legs.firstOption);
-            } else {
-                uint256 begin = f.rowsBegin;
-                f.rowsBegin = f.rowsEnd; // nothing moves any more
-                OptionKernel.run(legs.firstOption);
-                f.rowsBegin = begin;
-            }
+            OptionFrameLib.reset(f, tenor != 0);
+            if (tenor != 0) ExpirySlice.shocks(s.table, tenor, sqrtTenor);
+            OptionKernel.run(legs.firstOption);
             uint256 shorts = uint256(-f.shortCalls - f.shortPuts);
             uint256 contracts = uint256(f.longCalls + f.longPuts) + shorts;
             uint256 notional = contracts * (f.discountedForward + f.strikes) / uint256(LANE_UNIT);
@@ -211,32 +203,32 @@ library ScenarioMargin {
     {
         assembly ("memory-safe") {
             mstore(add(NO_CHANGE, 0x20), base)
-            base := add(signextend(15, base), sar(128, sub(base, signextend(15, base))))
+            base := mul(add(signextend(15, base), sar(128, sub(base, signextend(15, base)))), SWAD)
             linear := shl(35, linear)
             least := not(shl(255, 1))
-            words := add(words, shl(5, from))
-            for {} lt(from, to) { from := add(from, 1) } {
-                let word := mload(words)
-                words := add(words, 0x20)
-                let x := signextend(7, shr(128, word))
-                let lanes := mload(add(add(NO_CHANGE, 0x20), shl(6, and(shr(192, word), 0xff))))
+            pnl := add(pnl, 0x20)
+            let word := add(words, shl(5, from))
+            from := sub(pnl, words) // from a word to its result
+            for { to := add(words, shl(5, to)) } lt(word, to) { word := add(word, 0x20) } {
+                let w := mload(word)
+                let x := signextend(7, shr(128, w))
+                let lanes := mload(add(add(NO_CHANGE, 0x20), shl(6, and(shr(192, w), 0xff))))
                 let lower := signextend(15, lanes)
-                lanes := mul(add(SWAD, x), sar(128, sub(lanes, lower)))
-                lanes := add(lanes, mul(sub(lower, base), SWAD))
                 // both in 1e-18 USD * 2**-53 * 5**-18; rounded down, 2**-53 below where the division is exact
-                x := add(mul(linear, x), mul(lanes, 15625))
-                x := sar(53, sdiv(sub(x, 3814697265624), 3814697265625))
-                word := and(shr(64, word), 0xffffffffffffffff)
-                if iszero(eq(word, SWAD)) {
-                    x := mul(x, word)
+                lanes := sub(add(mul(add(SWAD, x), sar(128, sub(lanes, lower))), mul(lower, SWAD)), base)
+                x := sar(53, sdiv(sub(add(mul(linear, x), mul(lanes, 15625)), 3814697265624), 3814697265625))
+                w := and(shr(64, w), 0xffffffffffffffff)
+                if xor(w, SWAD) {
+                    x := mul(x, w)
                     x := sub(sdiv(x, SWAD), slt(smod(x, SWAD), 0))
                 }
-                mstore(add(add(pnl, 0x20), shl(5, from)), x)
+                mstore(add(word, from), x)
                 if slt(x, least) {
                     least := x
-                    worst := from
+                    worst := word
                 }
             }
+            worst := shr(5, sub(worst, words))
         }
     }
 }

@@ -9,7 +9,7 @@ import {DIRECTIONS} from "./Workspace.sol";
 /// @param lnRefForward .. varianceScale The SVI slice (math/Svi.sol).
 /// @param links From a position's word to what is kept of it (margin/Portfolio.sol), in bytes.
 /// @param marks From a position's word to its mark, in bytes; 0: not wanted.
-/// @param rowsBegin, rowsEnd Addresses of the first vol direction whose row is priced, and after the last; may be equal.
+/// @param rows Not 0: the options are priced in the rows of the vol directions too, not at the market only.
 /// @param innerRoot, outerRoot Results of the last two square roots: where the next ones begin.
 /// @param base Lanes at the market: sum(size F n1) << 128 - sum(size K n2).
 /// @param longCalls .. shortPuts Contracts, 1e18, those of shorts negative.
@@ -29,18 +29,17 @@ struct OptionFrame {
     uint256 varianceScale; // 0x140
     uint256 links; // 0x160
     uint256 marks; // 0x180
-    uint256 rowsBegin; // 0x1a0
-    uint256 rowsEnd; // 0x1c0
-    uint256 innerRoot; // 0x1e0
-    uint256 outerRoot; // 0x200
-    int256 base; // 0x220
-    int256 longCalls; // 0x240
-    int256 shortCalls; // 0x260
-    int256 longPuts; // 0x280
-    int256 shortPuts; // 0x2a0
-    int256 spread; // 0x2c0
-    uint256 strikes; // 0x2e0
-    int256 value; // 0x300
+    uint256 rows; // 0x1a0
+    uint256 innerRoot; // 0x1c0
+    uint256 outerRoot; // 0x1e0
+    int256 base; // 0x200
+    int256 longCalls; // 0x220
+    int256 shortCalls; // 0x240
+    int256 longPuts; // 0x260
+    int256 shortPuts; // 0x280
+    int256 spread; // 0x2a0
+    uint256 strikes; // 0x2c0
+    int256 value; // 0x2e0
 }
 
 /// @notice A vol direction (types/Parameter.sol) at one expiry, and the row of spots that is priced with its vol; three of them at
@@ -58,7 +57,6 @@ struct VolDirection {
 library OptionFrameLib {
     /// @dev 1e36 / 1e24: lanes count USD in 1e-12.
     int256 internal constant LANE_UNIT = 1e24;
-    uint256 private constant COUNT = 3;
     uint256 private constant DIRECTION = 128;
     uint256 private constant RESULT_BITS = 41; // of NormalCdf
 
@@ -85,21 +83,11 @@ library OptionFrameLib {
         }
     }
 
-    /// @notice All sums zero.
-    function reset(OptionFrame memory f) internal pure {
+    /// @notice All sums zero. @param rows Whether the options are also priced in the rows.
+    function reset(OptionFrame memory f, bool rows) internal pure {
+        f.rows = rows ? 1 : 0;
         assembly ("memory-safe") {
-            calldatacopy(add(f, 0x220), calldatasize(), 0x100)
-        }
-    }
-
-    /// @notice The options are priced in all rows, or at the market only. Rows that are empty at either end are left out.
-    function setRows(OptionFrame memory f, bool wanted) internal pure {
-        unchecked {
-            (f.rowsBegin, f.rowsEnd) = (DIRECTIONS, DIRECTIONS);
-            if (!wanted) return;
-            f.rowsEnd += COUNT * DIRECTION;
-            while (f.rowsBegin != f.rowsEnd && _isEmpty(f.rowsBegin)) f.rowsBegin += DIRECTION;
-            while (f.rowsBegin != f.rowsEnd && _isEmpty(f.rowsEnd - DIRECTION)) f.rowsEnd -= DIRECTION;
+            calldatacopy(add(f, 0x200), calldatasize(), 0x100)
         }
     }
 
@@ -118,12 +106,6 @@ library OptionFrameLib {
         unchecked {
             strikes = int128(lanes);
             forwards = (lanes - strikes) >> 128;
-        }
-    }
-
-    function _isEmpty(uint256 at) private pure returns (bool empty) {
-        assembly ("memory-safe") {
-            empty := eq(mload(add(at, 0x40)), mload(add(at, 0x60)))
         }
     }
 

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-// solhint-disable-next-line no-unused-import
-import {DIRECTIONS} from "./Workspace.sol";
-
 /// @title The inner loop: the options of one expiry, at the market and in all scenarios
 /// @notice Assembly throughout; the readable equivalent, function by function, is tests/forge/margin/ReadableKernel.sol, and a fuzz
 /// test compares them.
@@ -37,15 +34,25 @@ library OptionKernel {
     uint256 private constant VARIANCE_SCALE = 0x540;
     uint256 private constant LINKS = 0x560;
     uint256 private constant MARKS = 0x580;
-    uint256 private constant ROWS_BEGIN = 0x5a0;
-    uint256 private constant ROWS_END = 0x5c0;
-    uint256 private constant INNER_ROOT = 0x5e0;
-    uint256 private constant OUTER_ROOT = 0x600;
-    uint256 private constant BASE = 0x620;
-    uint256 private constant SIZES = 0x640;
-    uint256 private constant SPREAD = 0x6c0;
-    uint256 private constant STRIKES = 0x6e0;
-    uint256 private constant VALUE = 0x700;
+    uint256 private constant ROWS = 0x5a0;
+    uint256 private constant INNER_ROOT = 0x5c0;
+    uint256 private constant OUTER_ROOT = 0x5e0;
+    uint256 private constant BASE = 0x600;
+    uint256 private constant SIZES = 0x620;
+    uint256 private constant SPREAD = 0x6a0;
+    uint256 private constant STRIKES = 0x6c0;
+    uint256 private constant VALUE = 0x6e0;
+    /// @dev Words of the vol directions (VolDirection).
+    uint256 private constant NONE_FIRST = 0x760;
+    uint256 private constant NONE_END = 0x780;
+    uint256 private constant UP_FACTOR = 0x7a0;
+    uint256 private constant UP_LEAST = 0x7c0;
+    uint256 private constant UP_FIRST = 0x7e0;
+    uint256 private constant UP_END = 0x800;
+    uint256 private constant DOWN_FACTOR = 0x820;
+    uint256 private constant DOWN_LEAST = 0x840;
+    uint256 private constant DOWN_FIRST = 0x860;
+    uint256 private constant DOWN_END = 0x880;
 
     /// @notice Walks the list of options from the address of a position's word and adds to the frame's sums and the rows' lanes.
     /// @dev Either marks are wanted, or the lanes. The link of a position keeps, above the address of the next (24 bits), v sqrt T
@@ -81,8 +88,206 @@ library OptionKernel {
             // A record with a position outside of the table, where N is 0 or 1.
             function outside(record, d, stdDev) {
                 record := add(record, 0x20)
-                let sum := mul(mload(0x00), centred(d))
-                mstore(record, add(mload(record), add(sum, mul(mload(0x20), centred(sub(d, stdDev))))))
+                let e := sub(d, stdDev)
+                switch slt(e, HIGH)
+                case 0 {
+                    // both are 1
+                    mstore(record, add(mload(record), shl(40, add(mload(0x00), mload(0x20)))))
+                }
+                default {
+                    d := mul(mload(0x00), centred(d))
+                    mstore(record, add(mload(record), add(d, mul(mload(0x20), centred(e)))))
+                }
+            }
+            // An option in a row of spots of one vol: adds its lanes to each record. Its factors are in 0x00 and 0x20.
+            function row(record, end, stdDev, inverse, d1) {
+                // Spots ascend: what is outside of the table is at the ends of the row.
+                if slt(
+                    or(
+                        sub(sub(add(sar(47, mul(mload(record), inverse)), d1), stdDev), LOW),
+                        sub(sub(HIGH, 1), add(sar(47, mul(mload(sub(end, 0x40)), inverse)), d1))
+                    ),
+                    0
+                ) {
+                    for {} lt(record, end) { record := add(record, 0x40) } {
+                        let d := add(sar(47, mul(mload(record), inverse)), d1)
+                        if iszero(slt(sub(d, stdDev), LOW)) { break }
+                        outside(record, d, stdDev)
+                    }
+                    for {} lt(record, end) {} {
+                        let d := add(sar(47, mul(mload(sub(end, 0x40)), inverse)), d1)
+                        if slt(d, HIGH) { break }
+                        end := sub(end, 0x40)
+                        outside(end, d, stdDev)
+                    }
+                }
+                let forward := mload(0x00)
+                let strike := mload(0x20)
+                // Eight records at a time, four, then one by one; `centred` without its checks, written out.
+                for { end := sub(end, 0x1c0) } slt(record, end) { record := add(record, 0x200) } {
+                    {
+                        let d := add(sar(47, mul(mload(record), inverse)), d1)
+                        let u := and(d, U)
+                        let c := mload(mul(24, shr(29, d)))
+                        let r := add(sar(64, c), mul(and(c, LO), u))
+                        let e := sub(d, stdDev)
+                        let v := and(e, U)
+                        let g := mload(mul(24, shr(29, e)))
+                        let t := add(sar(64, g), mul(and(g, LO), v))
+                        mstore(add(record, 32), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
+                            mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 32))))
+                    }
+                    {
+                        let d := add(sar(47, mul(mload(add(record, 64)), inverse)), d1)
+                        let u := and(d, U)
+                        let c := mload(mul(24, shr(29, d)))
+                        let r := add(sar(64, c), mul(and(c, LO), u))
+                        let e := sub(d, stdDev)
+                        let v := and(e, U)
+                        let g := mload(mul(24, shr(29, e)))
+                        let t := add(sar(64, g), mul(and(g, LO), v))
+                        mstore(add(record, 96), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
+                            mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 96))))
+                    }
+                    {
+                        let d := add(sar(47, mul(mload(add(record, 128)), inverse)), d1)
+                        let u := and(d, U)
+                        let c := mload(mul(24, shr(29, d)))
+                        let r := add(sar(64, c), mul(and(c, LO), u))
+                        let e := sub(d, stdDev)
+                        let v := and(e, U)
+                        let g := mload(mul(24, shr(29, e)))
+                        let t := add(sar(64, g), mul(and(g, LO), v))
+                        mstore(add(record, 160), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
+                            mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 160))))
+                    }
+                    {
+                        let d := add(sar(47, mul(mload(add(record, 192)), inverse)), d1)
+                        let u := and(d, U)
+                        let c := mload(mul(24, shr(29, d)))
+                        let r := add(sar(64, c), mul(and(c, LO), u))
+                        let e := sub(d, stdDev)
+                        let v := and(e, U)
+                        let g := mload(mul(24, shr(29, e)))
+                        let t := add(sar(64, g), mul(and(g, LO), v))
+                        mstore(add(record, 224), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
+                            mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 224))))
+                    }
+                    {
+                        let d := add(sar(47, mul(mload(add(record, 256)), inverse)), d1)
+                        let u := and(d, U)
+                        let c := mload(mul(24, shr(29, d)))
+                        let r := add(sar(64, c), mul(and(c, LO), u))
+                        let e := sub(d, stdDev)
+                        let v := and(e, U)
+                        let g := mload(mul(24, shr(29, e)))
+                        let t := add(sar(64, g), mul(and(g, LO), v))
+                        mstore(add(record, 288), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
+                            mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 288))))
+                    }
+                    {
+                        let d := add(sar(47, mul(mload(add(record, 320)), inverse)), d1)
+                        let u := and(d, U)
+                        let c := mload(mul(24, shr(29, d)))
+                        let r := add(sar(64, c), mul(and(c, LO), u))
+                        let e := sub(d, stdDev)
+                        let v := and(e, U)
+                        let g := mload(mul(24, shr(29, e)))
+                        let t := add(sar(64, g), mul(and(g, LO), v))
+                        mstore(add(record, 352), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
+                            mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 352))))
+                    }
+                    {
+                        let d := add(sar(47, mul(mload(add(record, 384)), inverse)), d1)
+                        let u := and(d, U)
+                        let c := mload(mul(24, shr(29, d)))
+                        let r := add(sar(64, c), mul(and(c, LO), u))
+                        let e := sub(d, stdDev)
+                        let v := and(e, U)
+                        let g := mload(mul(24, shr(29, e)))
+                        let t := add(sar(64, g), mul(and(g, LO), v))
+                        mstore(add(record, 416), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
+                            mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 416))))
+                    }
+                    {
+                        let d := add(sar(47, mul(mload(add(record, 448)), inverse)), d1)
+                        let u := and(d, U)
+                        let c := mload(mul(24, shr(29, d)))
+                        let r := add(sar(64, c), mul(and(c, LO), u))
+                        let e := sub(d, stdDev)
+                        let v := and(e, U)
+                        let g := mload(mul(24, shr(29, e)))
+                        let t := add(sar(64, g), mul(and(g, LO), v))
+                        mstore(add(record, 480), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
+                            mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 480))))
+                    }
+                }
+                end := add(end, 0x100)
+                if slt(record, end) {
+                    {
+                        let d := add(sar(47, mul(mload(record), inverse)), d1)
+                        let u := and(d, U)
+                        let c := mload(mul(24, shr(29, d)))
+                        let r := add(sar(64, c), mul(and(c, LO), u))
+                        let e := sub(d, stdDev)
+                        let v := and(e, U)
+                        let g := mload(mul(24, shr(29, e)))
+                        let t := add(sar(64, g), mul(and(g, LO), v))
+                        mstore(add(record, 32), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
+                            mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 32))))
+                    }
+                    {
+                        let d := add(sar(47, mul(mload(add(record, 64)), inverse)), d1)
+                        let u := and(d, U)
+                        let c := mload(mul(24, shr(29, d)))
+                        let r := add(sar(64, c), mul(and(c, LO), u))
+                        let e := sub(d, stdDev)
+                        let v := and(e, U)
+                        let g := mload(mul(24, shr(29, e)))
+                        let t := add(sar(64, g), mul(and(g, LO), v))
+                        mstore(add(record, 96), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
+                            mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 96))))
+                    }
+                    {
+                        let d := add(sar(47, mul(mload(add(record, 128)), inverse)), d1)
+                        let u := and(d, U)
+                        let c := mload(mul(24, shr(29, d)))
+                        let r := add(sar(64, c), mul(and(c, LO), u))
+                        let e := sub(d, stdDev)
+                        let v := and(e, U)
+                        let g := mload(mul(24, shr(29, e)))
+                        let t := add(sar(64, g), mul(and(g, LO), v))
+                        mstore(add(record, 160), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
+                            mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 160))))
+                    }
+                    {
+                        let d := add(sar(47, mul(mload(add(record, 192)), inverse)), d1)
+                        let u := and(d, U)
+                        let c := mload(mul(24, shr(29, d)))
+                        let r := add(sar(64, c), mul(and(c, LO), u))
+                        let e := sub(d, stdDev)
+                        let v := and(e, U)
+                        let g := mload(mul(24, shr(29, e)))
+                        let t := add(sar(64, g), mul(and(g, LO), v))
+                        mstore(add(record, 224), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
+                            mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 224))))
+                    }
+                    record := add(record, 0x100)
+                }
+                for { end := add(end, 0xc0) } lt(record, end) { record := add(record, 0x40) } {
+                    {
+                        let d := add(sar(47, mul(mload(record), inverse)), d1)
+                        let u := and(d, U)
+                        let c := mload(mul(24, shr(29, d)))
+                        let r := add(sar(64, c), mul(and(c, LO), u))
+                        let e := sub(d, stdDev)
+                        let v := and(e, U)
+                        let g := mload(mul(24, shr(29, e)))
+                        let t := add(sar(64, g), mul(and(g, LO), v))
+                        mstore(add(record, 32), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
+                            mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 32))))
+                    }
+                }
             }
 
             for {} at {} {
@@ -189,105 +394,25 @@ library OptionKernel {
                     at := and(at, 0xffffff)
                 }
 
-                let direction := mload(ROWS_BEGIN)
-                for { let last := mload(ROWS_END) } lt(direction, last) { direction := add(direction, 0x80) } {
-                    let record := mload(add(direction, 0x40))
-                    let end := mload(add(direction, 0x60))
+                if mload(ROWS) {
+                    let record := mload(NONE_FIRST)
+                    let end := mload(NONE_END)
+                    if lt(record, end) { row(record, end, stdDev, inverse, d1) }
+                    record := mload(UP_FIRST)
+                    end := mload(UP_END)
                     if lt(record, end) {
-                        // the first row is of the unshocked vol
-                        if xor(direction, DIRECTIONS) {
-                            stdDev := shr(85, mul(s, mload(direction)))
-                            inverse := mload(add(direction, 0x20))
-                            if lt(stdDev, inverse) { stdDev := inverse }
-                            inverse := div(0x8000000000000000000, stdDev)
-                            d1 := add(add(sar(47, mul(moneyness, inverse)), shr(1, stdDev)), BIAS)
-                        }
-                        // Spots ascend: what is outside of the table is at the ends of the row.
-                        if slt(
-                            or(
-                                sub(sub(add(sar(47, mul(mload(record), inverse)), d1), stdDev), LOW),
-                                sub(sub(HIGH, 1), add(sar(47, mul(mload(sub(end, 0x40)), inverse)), d1))
-                            ),
-                            0
-                        ) {
-                            for {} lt(record, end) { record := add(record, 0x40) } {
-                                let d := add(sar(47, mul(mload(record), inverse)), d1)
-                                if iszero(slt(sub(d, stdDev), LOW)) { break }
-                                outside(record, d, stdDev)
-                            }
-                            for {} lt(record, end) { end := sub(end, 0x40) } {
-                                let d := add(sar(47, mul(mload(sub(end, 0x40)), inverse)), d1)
-                                if slt(d, HIGH) { break }
-                                outside(sub(end, 0x40), d, stdDev)
-                            }
-                        }
-                        let forward := mload(0x00)
-                        let strike := mload(0x20)
-                        // Four records at a time, then one by one; `centred` without its checks, written out.
-                        for { end := sub(end, 0xc0) } slt(record, end) { record := add(record, 0x100) } {
-                            {
-                                let d := add(sar(47, mul(mload(record), inverse)), d1)
-                                let u := and(d, U)
-                                let c := mload(mul(24, shr(29, d)))
-                                let r := add(sar(64, c), mul(and(c, LO), u))
-                                let e := sub(d, stdDev)
-                                let v := and(e, U)
-                                let g := mload(mul(24, shr(29, e)))
-                                let t := add(sar(64, g), mul(and(g, LO), v))
-                                mstore(add(record, 32), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
-                                    mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 32))))
-                            }
-                            {
-                                let d := add(sar(47, mul(mload(add(record, 64)), inverse)), d1)
-                                let u := and(d, U)
-                                let c := mload(mul(24, shr(29, d)))
-                                let r := add(sar(64, c), mul(and(c, LO), u))
-                                let e := sub(d, stdDev)
-                                let v := and(e, U)
-                                let g := mload(mul(24, shr(29, e)))
-                                let t := add(sar(64, g), mul(and(g, LO), v))
-                                mstore(add(record, 96), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
-                                    mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 96))))
-                            }
-                            {
-                                let d := add(sar(47, mul(mload(add(record, 128)), inverse)), d1)
-                                let u := and(d, U)
-                                let c := mload(mul(24, shr(29, d)))
-                                let r := add(sar(64, c), mul(and(c, LO), u))
-                                let e := sub(d, stdDev)
-                                let v := and(e, U)
-                                let g := mload(mul(24, shr(29, e)))
-                                let t := add(sar(64, g), mul(and(g, LO), v))
-                                mstore(add(record, 160), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
-                                    mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 160))))
-                            }
-                            {
-                                let d := add(sar(47, mul(mload(add(record, 192)), inverse)), d1)
-                                let u := and(d, U)
-                                let c := mload(mul(24, shr(29, d)))
-                                let r := add(sar(64, c), mul(and(c, LO), u))
-                                let e := sub(d, stdDev)
-                                let v := and(e, U)
-                                let g := mload(mul(24, shr(29, e)))
-                                let t := add(sar(64, g), mul(and(g, LO), v))
-                                mstore(add(record, 224), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
-                                    mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 224))))
-                            }
-                        }
-                        for { end := add(end, 0xc0) } lt(record, end) { record := add(record, 0x40) } {
-                            {
-                                let d := add(sar(47, mul(mload(record), inverse)), d1)
-                                let u := and(d, U)
-                                let c := mload(mul(24, shr(29, d)))
-                                let r := add(sar(64, c), mul(and(c, LO), u))
-                                let e := sub(d, stdDev)
-                                let v := and(e, U)
-                                let g := mload(mul(24, shr(29, e)))
-                                let t := add(sar(64, g), mul(and(g, LO), v))
-                                mstore(add(record, 32), add(add(mul(forward, sar(151, add(mul(signextend(14, r), mul(u, u)), r))),
-                                    mul(strike, sar(151, add(mul(signextend(14, t), mul(v, v)), t)))), mload(add(record, 32))))
-                            }
-                        }
+                        stdDev := shr(85, mul(s, mload(UP_FACTOR)))
+                        if lt(stdDev, mload(UP_LEAST)) { stdDev := mload(UP_LEAST) }
+                        inverse := div(0x8000000000000000000, stdDev)
+                        row(record, end, stdDev, inverse, add(add(sar(47, mul(moneyness, inverse)), shr(1, stdDev)), BIAS))
+                    }
+                    record := mload(DOWN_FIRST)
+                    end := mload(DOWN_END)
+                    if lt(record, end) {
+                        stdDev := shr(85, mul(s, mload(DOWN_FACTOR)))
+                        if lt(stdDev, mload(DOWN_LEAST)) { stdDev := mload(DOWN_LEAST) }
+                        inverse := div(0x8000000000000000000, stdDev)
+                        row(record, end, stdDev, inverse, add(add(sar(47, mul(moneyness, inverse)), shr(1, stdDev)), BIAS))
                     }
                 }
             }

@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 /// @dev Fixed addresses in the memory of a margin check. What the inner loop reads and writes has a literal address: a field costs
 /// 6 gas instead of 12, and positions in the normal table are constants.
 ///
-///      | 0x0400 frame, 25 words | 0x0720 vol directions, 3 x 4 words | 0x08a0 record of "no change", 2 words |
+///      | 0x0400 frame, 24 words | 0x0720 vol directions, 3 x 4 words | 0x08a0 record of "no change", 2 words |
 ///      | 0x08e0 records of the rows, 40 x 2 words | 0x12e0 slots of the grouping, 64 words |
 ///      | 0x1ae0 underlyings, 32 words | 0x1ef0 normal table |
 uint256 constant FRAME = 0x400;

@@ -48,8 +48,7 @@ contract OptionKernelTest {
         if (_roll(seed, 91) % 4 == 0) f.marks = marks.address_() - positions.address_();
         _slice(f, seed);
         uint256[] memory rows = _rows(seed);
-        OptionFrameLib.reset(f);
-        OptionFrameLib.setRows(f, _roll(seed, 90) % 8 != 0);
+        OptionFrameLib.reset(f, _roll(seed, 90) % 8 != 0);
         for (uint256 i; i < OPTIONS; ++i) {
             positions[i] = _option(seed, i);
             // the list runs from the last option to the first

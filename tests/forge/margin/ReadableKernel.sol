@@ -30,8 +30,7 @@ library ReadableKernel {
             for (uint256 d = 0; d < 3 && f.marks == 0; ++d) {
                 VolDirection memory direction = OptionFrameLib.asDirection()(OptionFrameLib.directionAt(d));
                 if (d == 0) (direction.factor, direction.least) = (1 << 60, 1); // unshocked, whatever is there
-                uint256 place = OptionFrameLib.directionAt(d);
-                if (place >= f.rowsBegin && place < f.rowsEnd) row(direction, o);
+                if (f.rows != 0) row(direction, o);
             }
             at = uint24(load(at + f.links));
         }
