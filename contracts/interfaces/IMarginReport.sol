@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {Requirement} from "./IMarginEngine.sol";
-import {Book, Market} from "../types/Book.sol";
-
 /// @notice Risk of one underlying of an account, USD 1e18 (margin.md sections 2 and 3).
 /// @param pnl Weighted profit and loss per scenario. @param worstScenario Its least, the lowest index among ties.
 /// @param stressLoss W. @param rate .. spotContingency The charges.
@@ -57,10 +54,4 @@ interface IMarginReport {
         external
         view
         returns (UnderlyingReport[] memory underlyings, GroupReport[] memory groups);
-
-    /// @notice `breakdown` of a book in a market that are given, as `IMarginModel.compute`.
-    function computeBreakdown(uint256[] calldata parameters, Market calldata market, Book calldata book)
-        external
-        view
-        returns (Requirement memory requirement, UnderlyingReport[] memory underlyings, GroupReport[] memory groups);
 }

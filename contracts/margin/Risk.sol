@@ -32,6 +32,7 @@ struct Totals {
 /// @notice Working state of the scan of one account; what follows `compiledScale` is of one underlying. USD are 1e36 where not said.
 /// @param scenarios Address of the compiled scenario words. @param compiled Address of those that were compiled here, 0 for none,
 /// for @param compiledMask and @param compiledScale. @param mask Bit per scenario that is evaluated.
+/// @param rows As in `OptionFrame`, for options that are alive.
 /// @param linear What moves in proportion to the spot. @param base Lanes at the market. @param delta Delta x spot.
 /// @param contracts Sum of |size| of options and futures, 1e18. @param perpContracts Of perps. @param perpValue |size| x mark.
 /// @param gamma Gamma x spot^2, 1e-30 USD, where greeks are reported. @param nearGamma Of options close to expiry.
@@ -46,6 +47,7 @@ struct Stress {
     uint256 compiledMask;
     uint256 compiledScale;
     uint256 mask;
+    uint256 rows;
     uint256 spot;
     uint256 spotScale;
     int256 linear;

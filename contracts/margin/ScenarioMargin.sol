@@ -64,7 +64,13 @@ library ScenarioMargin {
             uint256 total = Scenarios.count(s.table);
             uint256 all = (1 << total) - 1;
             s.mask = mask & all;
+            s.rows = 1;
             s.scenarios = Scenarios.words(s.table);
+            if (s.mask & (s.mask - 1) == 0) {
+                uint256 index = FixedPointMathLib.log2(s.mask);
+                (s.scenarios, s.rows) = Scenarios.single(s.scenarios, index, int256(s.spotScale));
+                return;
+            }
             if (s.mask != all || s.spotScale != WAD || !Scenarios.isCompiled(s.scenarios)) {
                 if (s.compiled == 0 || s.compiledMask != s.mask || s.compiledScale != s.spotScale) {
                     uint256[] memory room = new uint256[](MAX_SCENARIOS);
@@ -141,7 +147,7 @@ library ScenarioMargin {
         unchecked {
             OptionFrame memory f = OptionFrameLib.asFrame()(FRAME);
             uint256 sqrtTenor = ExpirySlice.decode(f, legs, forward, tenor);
-            OptionFrameLib.reset(f, tenor != 0);
+            OptionFrameLib.reset(f, tenor != 0 ? s.rows : 0);
             if (tenor != 0) ExpirySlice.shocks(s.table, tenor, sqrtTenor);
             OptionKernel.run(legs.firstOption);
             uint256 shorts = uint256(-f.shortCalls - f.shortPuts);

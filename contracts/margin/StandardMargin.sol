@@ -98,7 +98,7 @@ library StandardMargin {
         unchecked {
             OptionFrame memory f = OptionFrameLib.asFrame()(FRAME);
             ExpirySlice.decode(f, legs, forward, tenor);
-            OptionFrameLib.reset(f, false);
+            OptionFrameLib.reset(f, 0);
             OptionKernel.run(legs.firstOption);
             s.totals.value += f.value;
             s.totals.gross += uint256(f.longCalls + f.longPuts - f.shortCalls - f.shortPuts) * s.spot;

@@ -9,7 +9,8 @@ import {DIRECTIONS} from "./Workspace.sol";
 /// @param lnRefForward .. varianceScale The SVI slice (math/Svi.sol).
 /// @param links From a position's word to what is kept of it (margin/Portfolio.sol), in bytes.
 /// @param marks From a position's word to its mark, in bytes; 0: not wanted.
-/// @param rows Not 0: the options are priced in the rows of the vol directions too, not at the market only.
+/// @param rows 0: the options are priced at the market only; 1: in the rows of the vol directions too; else the address of the one
+/// vol direction with a row, of one record.
 /// @param innerRoot, outerRoot Results of the last two square roots: where the next ones begin.
 /// @param base Lanes at the market: sum(size F n1) << 128 - sum(size K n2).
 /// @param longCalls .. shortPuts Contracts, 1e18, those of shorts negative.
@@ -83,9 +84,9 @@ library OptionFrameLib {
         }
     }
 
-    /// @notice All sums zero. @param rows Whether the options are also priced in the rows.
-    function reset(OptionFrame memory f, bool rows) internal pure {
-        f.rows = rows ? 1 : 0;
+    /// @notice All sums zero. @param rows As in the frame.
+    function reset(OptionFrame memory f, uint256 rows) internal pure {
+        f.rows = rows;
         assembly ("memory-safe") {
             calldatacopy(add(f, 0x200), calldatasize(), 0x100)
         }

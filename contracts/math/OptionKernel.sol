@@ -53,6 +53,9 @@ library OptionKernel {
     uint256 private constant DOWN_LEAST = 0x840;
     uint256 private constant DOWN_FIRST = 0x860;
     uint256 private constant DOWN_END = 0x880;
+    /// @dev The first record.
+    uint256 private constant RECORD_LN = 0x8e0;
+    uint256 private constant RECORD_LANES = 0x900;
 
     /// @notice Walks the list of options from the address of a position's word and adds to the frame's sums and the rows' lanes.
     /// @dev Either marks are wanted, or the lanes. The link of a position keeps, above the address of the next (24 bits), v sqrt T
@@ -394,7 +397,10 @@ library OptionKernel {
                     at := and(at, 0xffffff)
                 }
 
-                if mload(ROWS) {
+                let rows := mload(ROWS)
+                switch rows
+                case 0 {}
+                case 1 {
                     let record := mload(NONE_FIRST)
                     let end := mload(NONE_END)
                     if lt(record, end) { row(record, end, stdDev, inverse, d1) }
@@ -414,6 +420,32 @@ library OptionKernel {
                         inverse := div(0x8000000000000000000, stdDev)
                         row(record, end, stdDev, inverse, add(add(sar(47, mul(moneyness, inverse)), shr(1, stdDev)), BIAS))
                     }
+                }
+                default {
+                    // one record, of the direction at this address
+                    stdDev := shr(85, mul(s, mload(rows)))
+                    rows := mload(add(rows, 0x20))
+                    if lt(stdDev, rows) { stdDev := rows }
+                    inverse := div(0x8000000000000000000, stdDev)
+                    d1 := add(add(sar(47, mul(moneyness, inverse)), shr(1, stdDev)), BIAS)
+                    d1 := add(d1, sar(47, mul(mload(RECORD_LN), inverse)))
+                    let d2 := sub(d1, stdDev)
+                    switch slt(or(sub(d2, LOW), sub(sub(HIGH, 1), d1)), 0)
+                    case 0 {
+                        let u := and(d1, U)
+                        d1 := mload(mul(24, shr(29, d1)))
+                        d1 := add(sar(64, d1), mul(and(d1, LO), u))
+                        d1 := sar(151, add(mul(signextend(14, d1), mul(u, u)), d1))
+                        u := and(d2, U)
+                        d2 := mload(mul(24, shr(29, d2)))
+                        d2 := add(sar(64, d2), mul(and(d2, LO), u))
+                        d2 := sar(151, add(mul(signextend(14, d2), mul(u, u)), d2))
+                    }
+                    default {
+                        d1 := centred(d1)
+                        d2 := centred(d2)
+                    }
+                    mstore(RECORD_LANES, add(mload(RECORD_LANES), add(mul(mload(0x00), d1), mul(mload(0x20), d2))))
                 }
             }
         }

@@ -46,19 +46,9 @@ library Scenarios {
     /// Shocks x must be above -1 and ln(1 + x) below 32.
     function compile(uint256 from, uint256 to, uint256 mask, int256 scale) internal pure {
         unchecked {
-            bool known = scale == SWAD && isCompiled(from);
             for (uint256 rest = mask; rest != 0; rest &= rest - 1) {
                 uint256 at = 32 * FixedPointMathLib.log2(rest & (~rest + 1));
-                uint256 word = (from + at).load();
-                int256 ln = int256(word) >> 208;
-                word &= PLAIN;
-                if (!known) {
-                    int256 x = int64(uint64(word >> 128));
-                    if (word & 0xff00 != 0 && scale != SWAD) x = x * scale / SWAD;
-                    ln = FixedPoint.ln(uint256(SWAD + x));
-                    word = (word & type(uint128).max) | (uint256(uint64(int64(x))) << 128);
-                }
-                (to + at).store(word | (uint256(ln) << 208));
+                (to + at).store(_shocked(from, at, scale));
             }
             uint256 record;
             for (uint256 row; row < ROWS; ++row) {
@@ -66,6 +56,29 @@ library Scenarios {
                 record += length;
                 (to + 32 * row).store((to + 32 * row).load() | (length << 200));
             }
+        }
+    }
+
+    /// @notice The scenario `index` alone, compiled, and its record, with empty lanes, in the workspace.
+    /// @return at Address such that the word lies at + 32 index.
+    /// @return rows As in `OptionFrame`: the address of its vol direction, or 0 where options cannot change.
+    function single(uint256 from, uint256 index, int256 scale) internal pure returns (uint256 at, uint256 rows) {
+        unchecked {
+            uint256 word = _shocked(from, 32 * index, scale);
+            uint256 direction = uint8(word);
+            rows = DIRECTIONS + 128 * direction;
+            if (direction == 0) {
+                if (uint64(word >> 128) == 0) rows = 0;
+                DIRECTIONS.store(1 << 60); // the factor and the least of an unshocked vol
+                (DIRECTIONS + 32).store(1);
+            }
+            if (rows != 0) word |= 1 << 192;
+            RECORDS.store(uint256(int256(word) >> 208));
+            (RECORDS + 32).store(0);
+            uint256[] memory room = new uint256[](1);
+            at = room.address_();
+            at.store(word);
+            at -= 32 * index;
         }
     }
 
@@ -86,6 +99,18 @@ library Scenarios {
                 mstore(at, sar(208, word))
                 mstore(add(at, 0x20), 0)
             }
+        }
+    }
+
+    /// @dev The word at `from` + `at`, its spot shock times `scale` where it is a core one, with its logarithm.
+    function _shocked(uint256 from, uint256 at, int256 scale) private pure returns (uint256 word) {
+        unchecked {
+            word = (from + at).load();
+            if (scale == SWAD && isCompiled(from)) return word & ~uint256(0xffff << 192);
+            word &= PLAIN;
+            int256 x = int64(uint64(word >> 128));
+            if (word & 0xff00 != 0 && scale != SWAD) x = x * scale / SWAD;
+            return (word & type(uint128).max) | (uint256(uint64(int64(x))) << 128) | (uint256(FixedPoint.ln(uint256(SWAD + x))) << 208);
         }
     }
 

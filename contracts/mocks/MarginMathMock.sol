@@ -57,7 +57,7 @@ contract MarginMathMock {
         Workspace.reserve();
         (marks, stdDevs) = _connect(words, expiry, time, positions);
         OptionFrame memory f = OptionFrameLib.asFrame()(FRAME);
-        OptionFrameLib.reset(f, false);
+        OptionFrameLib.reset(f, 0);
         _walk(stdDevs);
         f.marks = 0; // then what the links keep
         _walk(stdDevs);
@@ -84,7 +84,7 @@ contract MarginMathMock {
         VolDirection memory d = OptionFrameLib.asDirection()(OptionFrameLib.directionAt(0));
         (d.first, d.end) = (records.address_(), records.address_() + 32 * records.length);
         OptionFrame memory f = OptionFrameLib.asFrame()(FRAME);
-        OptionFrameLib.reset(f, true);
+        OptionFrameLib.reset(f, 1);
         f.marks = 0;
         _walk(links);
         forwards = new int256[](lnShocks.length);

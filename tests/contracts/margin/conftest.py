@@ -29,6 +29,14 @@ def margin_report(chain: Chain, deployment: Deployment) -> Contract:
 
 
 @pytest.fixture(scope="session")
+def model_report(project: Any, chain: Chain, deployment: Deployment) -> Contract:
+    from brownie import accounts  # noqa: PLC0415 - only once the project is loaded
+
+    deployed = project.ModelReport.deploy(deployment.address("MarginEngine"), {"from": accounts[0]})
+    return chain.contract(deployed.address, deployed.abi)
+
+
+@pytest.fixture(scope="session")
 def default_table(chain: Chain, deployment: Deployment) -> list[int]:
     """DPRE-1 as deployed."""
     return list(deployment.contract(chain, "RiskParameters").functions.table().call())

@@ -43,9 +43,9 @@ def test_cross(margin_model: Contract, default_table: list[int], case: dict[str,
 
 
 @pytest.mark.parametrize("case", CASES, ids=[c["id"] for c in CASES])
-def test_portfolio(margin_report: Contract, default_table: list[int], case: dict[str, Any]) -> None:
+def test_portfolio(model_report: Contract, default_table: list[int], case: dict[str, Any]) -> None:
     expected, scale, spots = case["portfolio"], scale_of(case), case["market"]["underlyings"]
-    found, underlyings, groups = margin_report.functions.computeBreakdown(*case_of(case, default_table, PORTFOLIO)).call(GAS)
+    found, underlyings, groups = model_report.functions.computeBreakdown(*case_of(case, default_table, PORTFOLIO)).call(GAS)
     assert_requirement(found, expected, scale)
     assert_near(found[6], expected["gross_notional"], 1e-12 * scale, "gross notional")
 

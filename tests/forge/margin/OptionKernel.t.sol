@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {SSTORE2} from "solady/utils/SSTORE2.sol";
 import {FixedPoint} from "../../../contracts/math/FixedPoint.sol";
 import {Memory} from "../../../contracts/math/Memory.sol";
-import {FRAME, Workspace} from "../../../contracts/math/Workspace.sol";
+import {FRAME, RECORDS, Workspace} from "../../../contracts/math/Workspace.sol";
 import {NormalCdf} from "../../../contracts/math/NormalCdf.sol";
 import {NORMAL_TABLE} from "../../../contracts/math/NormalTable.sol";
 import {OptionFrame, OptionFrameLib, VolDirection} from "../../../contracts/math/OptionFrame.sol";
@@ -48,7 +48,7 @@ contract OptionKernelTest {
         if (_roll(seed, 91) % 4 == 0) f.marks = marks.address_() - positions.address_();
         _slice(f, seed);
         uint256[] memory rows = _rows(seed);
-        OptionFrameLib.reset(f, _roll(seed, 90) % 8 != 0);
+        OptionFrameLib.reset(f, _mode(seed));
         for (uint256 i; i < OPTIONS; ++i) {
             positions[i] = _option(seed, i);
             // the list runs from the last option to the first
@@ -60,7 +60,7 @@ contract OptionKernelTest {
         r.frame = keccak256(abi.encode(f));
         r.next = keccak256(abi.encode(next));
         r.marks = keccak256(abi.encode(marks));
-        r.rows = keccak256(abi.encode(rows));
+        r.rows = keccak256(abi.encode(rows, ReadableKernel.load(RECORDS + 32)));
     }
 
     function _slice(OptionFrame memory f, uint256 seed) private pure {
@@ -99,6 +99,18 @@ contract OptionKernelTest {
             }
             d.end = at;
         }
+    }
+
+    /// @dev Marks, no scenarios, a single one, or all rows.
+    function _mode(uint256 seed) private pure returns (uint256) {
+        uint256 roll = _roll(seed, 90) % 8;
+        if (roll > 2) return 1;
+        if (roll == 0) return 0;
+        uint256 direction = _roll(seed, 92) % 3;
+        VolDirection memory d = OptionFrameLib.asDirection()(OptionFrameLib.directionAt(direction));
+        ReadableKernel.store(RECORDS, uint256(int256(_roll(seed, 93) % (4 << 42)) - (2 << 42)));
+        (d.first, d.end) = (RECORDS, RECORDS + 64); // what both leave
+        return OptionFrameLib.directionAt(direction);
     }
 
     function _option(uint256 seed, uint256 i) private pure returns (uint256) {

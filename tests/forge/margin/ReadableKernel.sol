@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {NormalCdf} from "../../../contracts/math/NormalCdf.sol";
+import {RECORDS} from "../../../contracts/math/Workspace.sol";
 import {OptionFrame, OptionFrameLib, VolDirection} from "../../../contracts/math/OptionFrame.sol";
 
 /// @notice What `OptionKernel` does, in Solidity that can be read: the same results to the last digit.
@@ -30,8 +31,9 @@ library ReadableKernel {
             for (uint256 d = 0; d < 3 && f.marks == 0; ++d) {
                 VolDirection memory direction = OptionFrameLib.asDirection()(OptionFrameLib.directionAt(d));
                 if (d == 0) (direction.factor, direction.least) = (1 << 60, 1); // unshocked, whatever is there
-                if (f.rows != 0) row(direction, o);
+                if (f.rows == 1) row(direction, o);
             }
+            if (f.rows > 1 && f.marks == 0) single(OptionFrameLib.asDirection()(f.rows), o);
             at = uint24(load(at + f.links));
         }
     }
@@ -114,6 +116,12 @@ library ReadableKernel {
         value = value > 0 ? value >> 42 : int256(0);
         store(o.at + f.marks, uint256(value));
         f.value += size * value;
+    }
+
+    /// @dev A row of one record, the first.
+    function single(VolDirection memory d, Option memory o) internal pure {
+        (d.first, d.end) = (RECORDS, RECORDS + 64);
+        row(d, o);
     }
 
     function row(VolDirection memory d, Option memory o) internal pure {

@@ -8,7 +8,7 @@ import {GroupReport, UnderlyingReport} from "../../../contracts/interfaces/IMarg
 import {IPriceDoor} from "../../../contracts/interfaces/IPriceDoor.sol";
 import {MarginEngine} from "../../../contracts/margin/MarginEngine.sol";
 import {MarginModel} from "../../../contracts/margin/MarginModel.sol";
-import {MarginReport} from "../../../contracts/margin/MarginReport.sol";
+import {ModelReport} from "../../../contracts/margin/ModelReport.sol";
 import {FixedPoint} from "../../../contracts/math/FixedPoint.sol";
 import {Book, ExpiryMarket, MarginMode, Market, UnderlyingMarket} from "../../../contracts/types/Book.sol";
 import {InstrumentId, Kind, instrumentId} from "../../../contracts/types/InstrumentId.sol";
@@ -28,7 +28,7 @@ contract WitnessTest {
     ICheats private constant CHEATS = ICheats(address(uint160(uint256(keccak256("hevm cheat code")))));
 
     MarginModel private model;
-    MarginReport private report;
+    ModelReport private report;
     uint256[] private table;
 
     function setUp() public {
@@ -37,7 +37,7 @@ contract WitnessTest {
         table = parameters.table();
         MarginEngine engine = new MarginEngine(ILedger(address(0)), IPriceDoor(address(0)), parameters);
         model = new MarginModel(engine);
-        report = new MarginReport(ILedger(address(0)), IPriceDoor(address(0)), parameters, engine);
+        report = new ModelReport(engine);
         CHEATS.resumeGasMetering();
     }
 
