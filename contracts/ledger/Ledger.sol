@@ -219,8 +219,11 @@ contract Ledger is LedgerStorage {
             if ((mask >> i) & 1 != 0) b.collateral[i] = a.collateral[i];
         }
 
-        b.positions = _words(a);
-        b.balance -= _carryUp(a, b.positions);
+        uint256 underlyings;
+        bool perps;
+        (b.positions, underlyings, perps) = _words(a);
+        b.balance -= _carryUp(a, b.positions, underlyings, perps);
+        b.answer();
     }
 
     /// @inheritdoc ILedger
@@ -305,7 +308,8 @@ contract Ledger is LedgerStorage {
     /// @inheritdoc ILedger
     function accrued(uint64 id) external view returns (int256, uint256) {
         AccountStorage storage a = _accounts[id];
-        return (_carryUp(a, _words(a)), _interestUp(a, id));
+        (uint256[] memory words, uint256 underlyings, bool perps) = _words(a);
+        return (_carryUp(a, words, underlyings, perps), _interestUp(a, id));
     }
 
     /// @inheritdoc ILedger
@@ -358,26 +362,38 @@ contract Ledger is LedgerStorage {
         emit FundingRateSet(underlying, rate, index, block.timestamp, ended);
     }
 
-    /// @dev The positions' words.
-    function _words(AccountStorage storage a) private view returns (uint256[] memory words) {
+    /// @dev The positions' words; a bit per underlying of them; and whether a perp is among them. Readable equivalent:
+    ///
+    ///      for (i < a.head.positionCount) {
+    ///          words.push(a.positions[i]); underlyings |= 1 << underlying(words[i]); perps |= kind(words[i]) == PERP;
+    ///      }
+    function _words(AccountStorage storage a) private view returns (uint256[] memory words, uint256 underlyings, bool perps) {
         uint256 count = a.head.positionCount;
         words = new uint256[](count);
         Position[POSITION_SLOTS] storage stored = a.positions;
-        // for (uint256 i; i < count; ++i) words[i] = Position.unwrap(stored[i]);
         assembly ("memory-safe") {
             let from := stored.slot
             let to := add(words, 0x20)
             for { let end := add(from, count) } lt(from, end) { from := add(from, 1) } {
-                mstore(to, sload(from))
+                let word := sload(from)
+                mstore(to, word)
                 to := add(to, 0x20)
+                word := shr(96, word) // | .. | kind | underlying |
+                underlyings := or(underlyings, shl(and(word, 0xff), 1))
+                perps := or(perps, iszero(and(word, 0xff00)))
             }
         }
     }
 
     /// @dev What the positions owe, USD 1e18, each rounded up. Entries are read only for perps and where a loss was ever shared.
-    function _carryUp(AccountStorage storage a, uint256[] memory words) private view returns (int256 owed) {
+    function _carryUp(AccountStorage storage a, uint256[] memory words, uint256 underlyings, bool perps)
+        private
+        view
+        returns (int256 owed)
+    {
         if (words.length == 0) return 0;
         uint256 mask = _terms.lossMask;
+        if (!perps && underlyings & mask == 0) return 0;
         for (uint256 i; i < words.length; ++i) {
             uint256 word = words[i];
             // kind == PERP, or its underlying's bit
