@@ -18,7 +18,7 @@ PY := .venv/bin/python
 STAGE := @toolchain/stage
 UV := .toolchain/uv/bin/uv
 
-.PHONY: help setup demo verify-evidence local test compile lint pytest forge-test parity-deep fuzz invariants slither gas bench-kernel bench-latency chaos lock clean
+.PHONY: help setup demo verify-evidence local test compile lint pytest forge-test parity-deep fuzz invariants slither gas modes bench-kernel bench-latency chaos lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ invariants: setup ## long invariant campaign, one JSON line; make invariants ARG
 slither: setup ## static analysis of the contracts; fails on a finding that toolchain/slither-answers.toml does not answer
 	@toolchain/environment toolchain/slither-requirements.lock
 	$(STAGE) 'slither' $(PY) -m scripts.slither
+
+modes: setup compile ## docs/modes.md: what ten typical books need in each margin mode, by contract and keeper
+	@$(PY) -m scripts.modes_table
 
 gas: setup ## gas of the margin checks on cold storage; writes snapshots/gas.json, ends with it as one JSON line
 	@$(PY) -m benchmarks.gas
