@@ -131,6 +131,8 @@ def _constructors() -> dict[str, Callable[[Callable[[str], str], str], tuple[Any
                 at("InsuranceFund"),
             ),
         ),
+        "Funding": lambda at, _: (at("Ledger"), at("PriceDoor"), at("RiskParameters")),
+        "Settlement": lambda at, _: (at("Ledger"), at("PriceDoor")),
         "Liquidator": lambda at, _: (
             at("Ledger"),
             at("CollateralVault"),
@@ -157,7 +159,7 @@ def _constructors() -> dict[str, Callable[[Callable[[str], str], str], tuple[Any
 
 # The only writers of ledger and vault.
 MODULES = {
-    "Ledger": ("Clearing", "Liquidator", "TradingLimits", "ShutdownSettlement"),
+    "Ledger": ("Clearing", "Liquidator", "TradingLimits", "Funding", "Settlement", "ShutdownSettlement"),
     "CollateralVault": ("Clearing", "Liquidator", "ShutdownSettlement"),
 }
 

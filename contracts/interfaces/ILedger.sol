@@ -223,7 +223,7 @@ interface ILedger is IModules {
     /// vesting periods, never below 0.
     function unvestedProfit(uint64 account) external view returns (uint256);
 
-    /// @notice What the account owes and has not realised yet, USD 1e18, rounded up. @return carry < 0: it is owed.
+    /// @notice What the account owes and has not realised yet, USD 1e18, rounded up; carry < 0: it is owed.
     function accrued(uint64 account) external view returns (int256 carry, uint256 interest);
 
     /// @notice Carry indices of both sides at this block, shared losses included, USD 1e18 per contract.

@@ -2,7 +2,9 @@
 pragma solidity 0.8.30;
 
 import {Clearing} from "../../../contracts/clearing/Clearing.sol";
+import {Funding} from "../../../contracts/clearing/Funding.sol";
 import {MarginCheck} from "../../../contracts/clearing/MarginCheck.sol";
+import {Settlement} from "../../../contracts/clearing/Settlement.sol";
 import {TradingLimits} from "../../../contracts/clearing/TradingLimits.sol";
 import {WithdrawalQueue} from "../../../contracts/clearing/WithdrawalQueue.sol";
 import {CircuitBreaker} from "../../../contracts/governance/CircuitBreaker.sol";
@@ -70,6 +72,8 @@ contract World {
     MarginCheck internal immutable checks;
     WithdrawalQueue internal immutable queue;
     Clearing internal immutable clearing;
+    Funding internal immutable funding;
+    Settlement internal immutable settlement;
     Liquidator internal immutable liquidator;
 
     uint112[] internal instruments;
@@ -96,6 +100,8 @@ contract World {
         );
         queue = WithdrawalQueue(_deploy("WithdrawalQueue", abi.encode(vault, door, parameters, breaker)));
         clearing = Clearing(_deploy("Clearing", abi.encode(_wiring())));
+        funding = Funding(_deploy("Funding", abi.encode(ledger, door, parameters)));
+        settlement = Settlement(_deploy("Settlement", abi.encode(ledger, door)));
         liquidator = Liquidator(_deploy("Liquidator", abi.encode(ledger, vault, door, parameters, engine, fund)));
         _configure();
         _list();
@@ -217,8 +223,9 @@ contract World {
         address[] memory modules = new address[](2);
         (modules[0], modules[1]) = (address(clearing), address(liquidator));
         vault.wire(modules);
-        modules = new address[](3);
+        modules = new address[](5);
         (modules[0], modules[1], modules[2]) = (address(clearing), address(liquidator), address(limits));
+        (modules[3], modules[4]) = (address(funding), address(settlement));
         ledger.wire(modules);
         breaker.grantRole(breaker.TRIPPER(), address(door));
         breaker.grantRole(breaker.GUARDIAN(), address(this));
