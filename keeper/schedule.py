@@ -26,11 +26,11 @@ from keeper.execution import Call
 from keeper.logs import get_logger
 from keeper.model import WAD
 from keeper.monitoring import Assessment
-from keeper.portfolio import HOUSE
+from keeper.portfolio import HOUSE, Parameter
 from keeper.snapshot import Snapshot
 from keeper.tuning import Proposal, Returns, ScaleRules, ewma, fit_garch, hourly_returns, propose
 
-__all__ = ["Worker", "funding_calls", "price_history", "scale_proposals", "scheduled", "settlement_calls", "write_proposals"]
+__all__ = ["Worker", "funding_calls", "poke_calls", "price_history", "scale_proposals", "scheduled", "settlement_calls", "write_proposals"]
 
 log = get_logger("schedule")
 
@@ -56,6 +56,13 @@ def funding_calls(assessment: Assessment, deployment: Deployment) -> list[Call]:
         return []
     funding = deployment.contract("Funding")
     return [Call(funding.address, funding.encode("update", underlying), "funding", None) for underlying in assessment.market.underlyings]
+
+
+def poke_calls(assessment: Assessment, deployment: Deployment) -> list[Call]:
+    """PriceDoor.poke of every underlying whose price is older than STALE_LIMIT: trips the breaker, so that nobody trades on it."""
+    limit, now = assessment.state.table.scalar(Parameter.STALE_LIMIT), assessment.block.time
+    stale = [underlying for underlying, feed in assessment.state.spots.items() if limit > 0.0 and now - feed.signed_at > limit]
+    return [call for underlying in stale for call in _call(deployment, (("PriceDoor", "poke"),), "poke", underlying)]
 
 
 def settlement_calls(assessment: Assessment, deployment: Deployment) -> list[Call]:
@@ -192,6 +199,7 @@ def scheduled(config: Config, worker: Worker, deployment: Deployment) -> Iterato
     for name, every, job, arguments in (
         ("funding", jobs.funding_every, ask, [funding_calls]),
         ("settlement", jobs.settlement_every, ask, [settlement_calls]),
+        ("poke", jobs.poke_every, ask, [poke_calls]),
         ("tuning", jobs.tuning_every, tune, []),
     ):
         if math.isfinite(every) and every > 0.0:

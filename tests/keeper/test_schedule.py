@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_abi.abi import encode
+from eth_abi.abi import decode, encode
 
 from keeper.chain import Deployment
 from keeper.engine import Engine
 from keeper.execution import Call
-from keeper.model import WAD
+from keeper.model import WAD, Account, ExpiryMarket, Instrument, MarginMode, Position, Wad
 from keeper.monitoring import Assessment
-from keeper.schedule import funding_calls, price_history, scale_proposals, scheduled, settlement_calls, write_proposals
+from keeper.portfolio import Parameter
+from keeper.schedule import funding_calls, poke_calls, price_history, scale_proposals, scheduled, settlement_calls, write_proposals
 from keeper.tuning import ScaleRules
 from tests.keeper.engine.test_engine import OWN, SIGNER, SYSTEM, Twin, config
 from tests.keeper.system import address_of, description
@@ -37,6 +39,7 @@ def extended() -> Deployment:
     }.items():
         content["contracts"][name] = {"address": address_of(name), "abi": functions}
     content["contracts"]["RiskParameters"]["abi"].append(function("setUnderlying", "uint8", "uint8", "uint64"))
+    content["contracts"]["PriceDoor"]["abi"] += [function("poke", "uint8"), function("fixSettlement", "uint8", "uint32")]
     return Deployment.parse(content)
 
 
@@ -50,7 +53,13 @@ def chain() -> Twin:
 @pytest.fixture
 def engine(chain: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.chdir(tmp_path)
-    settings = {"funding_every": 0.2, "settlement_every": 0.0, "tuning_every": 0.3, "proposals": tmp_path / "proposals.json"}
+    settings = {
+        "funding_every": 0.2,
+        "settlement_every": 0.0,
+        "poke_every": 0.0,
+        "tuning_every": 0.3,
+        "proposals": tmp_path / "proposals.json",
+    }
     with Engine(config(tmp_path / "keeper.sqlite", jobs=settings), chain, extended(), SIGNER) as engine:
         engine.start()
         engine.step()
@@ -72,6 +81,44 @@ def test_funding_is_updated_where_there_is_funding(engine: Engine) -> None:
 
 def test_nothing_is_settled_without_expiries(engine: Engine) -> None:
     assert settlement_calls(assessment_of(engine), extended()) == []
+
+
+def expired(engine: Engine, settlement: float | None) -> Assessment:
+    """45 accounts with a future that ended an hour ago, and one without."""
+    assessment = assessment_of(engine)
+    end = assessment.block.time - 3_600
+    position = {Instrument.future(0, end): Position(Wad(WAD), Wad(1_000 * WAD))}
+    accounts = {number: Account(number, address_of("x"), MarginMode.CROSS, Wad(0), {}, position) for number in range(10, 55)}
+    quoted = replace(assessment.market.underlying(0), expiries=(ExpiryMarket(end, 1_000.0, settlement=settlement),))
+    state = replace(assessment.state, accounts={**assessment.state.accounts, **accounts})
+    return replace(assessment, state=state, market=replace(assessment.market, underlyings={0: quoted}))
+
+
+def test_an_expiry_is_fixed_first_then_settled_in_batches(engine: Engine) -> None:
+    end = assessment_of(engine).block.time - 3_600
+    [fix] = settlement_calls(expired(engine, None), extended())
+    assert (fix.to, fix.purpose) == (address_of("Settlement"), "fix_settlement")
+    assert fix.data[4:] == encode(["uint8", "uint32"], [0, end])
+    batches = [decode(["uint64[]", "uint8", "uint32"], call.data[4:]) for call in settlement_calls(expired(engine, 990.0), extended())]
+    assert [len(accounts) for accounts, *_ in batches] == [20, 20, 5]
+    assert [account for accounts, *_ in batches for account in accounts] == list(range(10, 55))
+    assert {(underlying, expiry) for _, underlying, expiry in batches} == {(0, end)}
+
+
+def test_without_a_settlement_contract_the_door_fixes_the_price(engine: Engine) -> None:
+    content = description()
+    content["contracts"]["PriceDoor"]["abi"].append(function("fixSettlement", "uint8", "uint32"))
+    [fix] = settlement_calls(expired(engine, None), Deployment.parse(content))
+    assert fix.to == address_of("PriceDoor")
+
+
+def test_prices_are_poked_when_they_are_too_old(engine: Engine) -> None:
+    assessment = assessment_of(engine)
+    limited = replace(assessment.state, table=assessment.state.table.with_parameter(int(Parameter.STALE_LIMIT), 120))
+    signed = assessment.state.spots[0].signed_at
+    for age, expected in ((120, []), (121, [address_of("PriceDoor")])):
+        aged = replace(assessment, state=limited, block=replace(assessment.block, time=signed + age))
+        assert [call.to for call in poke_calls(aged, extended())] == expected
 
 
 def until(condition: Callable[[], bool], seconds: float = 8.0) -> None:
