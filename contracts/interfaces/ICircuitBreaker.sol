@@ -31,8 +31,8 @@ interface ICircuitBreaker {
 
     /// @param until The automatic state ends then (unix seconds).
     event Tripped(uint8 indexed scope, Cause indexed cause, uint256 observed, uint256 bound, uint256 until);
-    event Tightened(uint8 indexed scope, State from, State to);
-    event Loosened(uint8 indexed scope, State from, State to);
+    event Tightened(uint8 indexed scope, State previous, State state);
+    event Loosened(uint8 indexed scope, State previous, State state);
     event ShutDown(uint256 at);
 
     /// @notice Neither GLOBAL nor below MAX_UNDERLYINGS.

@@ -49,7 +49,7 @@ interface IPriceDoor is IOracleSigners {
         uint256 bound
     );
     /// @notice Signed again and again since `since`: the jump applies. `MarketUpdated` follows.
-    event JumpConfirmed(uint8 indexed underlying, uint32 timestamp, uint96 from, uint96 to, uint256 since);
+    event JumpConfirmed(uint8 indexed underlying, uint32 timestamp, uint96 previous, uint96 spot, uint256 since);
     event SourcesChosen(uint8 indexed underlying, ISpotSources sources);
     /// @param price Time-weighted spot over [begin, expiry], USD 1e18, rounded down.
     event SettlementFixed(uint8 indexed underlying, uint32 indexed expiry, uint96 price, uint256 begin);

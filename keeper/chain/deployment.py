@@ -22,13 +22,16 @@ REQUIRED_CONTRACTS = (
     "CollateralVault",
     "InstrumentRegistry",
     "RiskParameters",
+    "CircuitBreaker",
     "PriceDoor",
+    "SpotSources",
     "MarginEngine",
     "InsuranceFund",
     "TradingLimits",
     "WithdrawalQueue",
     "Clearing",
     "Liquidator",
+    "ShutdownSettlement",
     "Lens",
 )
 

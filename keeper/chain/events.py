@@ -24,7 +24,10 @@ from keeper.errors import DeploymentError, EventError
 __all__ = [
     "EVENTS",
     "AccountOpened",
+    "AccountSettled",
+    "Begun",
     "CashChanged",
+    "Claimed",
     "CollateralChanged",
     "CollateralConverted",
     "CollateralSet",
@@ -40,11 +43,14 @@ __all__ = [
     "ExpiryListed",
     "ExpiryUpdated",
     "FillSkipped",
+    "Finalised",
     "Flagged",
     "GroupSet",
     "InstrumentLimitSet",
+    "JumpConfirmed",
     "LegTaken",
     "Liquidated",
+    "Loosened",
     "MarketUpdated",
     "ModeSet",
     "OperatorSet",
@@ -55,13 +61,23 @@ __all__ = [
     "PositionChanged",
     "PositionMoved",
     "ScenariosSet",
+    "SettlementFixed",
+    "ShutDown",
+    "SourcesChosen",
+    "SourcesDisagreed",
+    "SourcesSet",
+    "SpotFixed",
+    "Tightened",
     "TokenLimitsSet",
     "TokenListed",
     "Trade",
     "Transferred",
+    "Tripped",
     "UnderlyingLimitsSet",
     "UnderlyingListed",
     "UnderlyingSet",
+    "UpdateHeld",
+    "ValueFixed",
     "WithdrawalPaid",
     "WithdrawalQueued",
     "Withdrawn",
@@ -188,6 +204,163 @@ class ExpiryUpdated(Event):
     quote: int
     smile: int
     wing: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateHeld(Event):
+    """An authentic update that was recorded and not stored (docs/oracles.md). cause: 0 jump, 1 quorum, 2 slice."""
+
+    contract: ClassVar[str] = "PriceDoor"
+    underlying: int
+    timestamp: int
+    cause: int
+    spot: int
+    observed: int
+    bound: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JumpConfirmed(Event):
+    contract: ClassVar[str] = "PriceDoor"
+    underlying: int
+    timestamp: int
+    previous: int
+    spot: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlementFixed(Event):
+    """The settlement price of an expiry, for good: USD 1e18, averaged since `begin`."""
+
+    contract: ClassVar[str] = "PriceDoor"
+    underlying: int
+    expiry: int
+    price: int
+    begin: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcesChosen(Event):
+    contract: ClassVar[str] = "PriceDoor"
+    underlying: int
+    sources: str
+
+
+# --- SpotSources ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcesSet(Event):
+    """sources: (address, maximum age, band, jump) each."""
+
+    contract: ClassVar[str] = "SpotSources"
+    underlying: int
+    sources: tuple[tuple[str, int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcesDisagreed(Event):
+    """prices: the signed one first, 0 where a source was silent."""
+
+    contract: ClassVar[str] = "SpotSources"
+    underlying: int
+    timestamp: int
+    prices: tuple[int, ...]
+    median: int
+    agreeing: int
+
+
+# --- CircuitBreaker (scope: an underlying, 255 for all) ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tripped(Event):
+    """cause: 0 jump, 1 quorum, 2 slice, 3 stale. REDUCE_ONLY until `until`."""
+
+    contract: ClassVar[str] = "CircuitBreaker"
+    scope: int
+    cause: int
+    observed: int
+    bound: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tightened(Event):
+    contract: ClassVar[str] = "CircuitBreaker"
+    scope: int
+    previous: int
+    state: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loosened(Event):
+    """Ends the scope's automatic state as well."""
+
+    contract: ClassVar[str] = "CircuitBreaker"
+    scope: int
+    previous: int
+    state: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShutDown(Event):
+    contract: ClassVar[str] = "CircuitBreaker"
+    at: int
+
+
+# --- ShutdownSettlement ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun(Event):
+    contract: ClassVar[str] = "ShutdownSettlement"
+    pool: int
+    accounts: int
+    at: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpotFixed(Event):
+    contract: ClassVar[str] = "ShutdownSettlement"
+    underlying: int
+    spot: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueFixed(Event):
+    contract: ClassVar[str] = "ShutdownSettlement"
+    instrument: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSettled(Event):
+    contract: ClassVar[str] = "ShutdownSettlement"
+    account: int
+    claim: int
+    debt: int
+    pooled: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finalised(Event):
+    contract: ClassVar[str] = "ShutdownSettlement"
+    claims: int
+    tokens: int
+    pooled: int
+    ratio: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed(Event):
+    contract: ClassVar[str] = "ShutdownSettlement"
+    account: int
+    token: int
+    to: str
+    quantity: int
 
 
 # --- RiskParameters ---

@@ -25,6 +25,7 @@ from keeper.chain.events import (
     ParameterSet,
     PositionChanged,
     ScenariosSet,
+    SettlementFixed,
     TokenListed,
     UnderlyingListed,
     UnderlyingSet,
@@ -167,6 +168,12 @@ def _expiry(draft: _Draft, event: ExpiryUpdated) -> None:
     draft.expiries[event.underlying, event.expiry] = Expiry(event.quote, event.smile, event.wing)
 
 
+def _settled(draft: _Draft, event: SettlementFixed) -> None:
+    known = draft.expiries.get((event.underlying, event.expiry))
+    if known is not None:  # what was never quoted nobody holds
+        draft.expiries[event.underlying, event.expiry] = replace(known, wing=known.wing >> 96 << 96 | event.price)
+
+
 def _parameter(draft: _Draft, event: ParameterSet) -> None:
     draft.table = draft.table.with_parameter(event.parameter, event.value)
 
@@ -204,6 +211,7 @@ _HANDLERS: dict[type[Event], Callable[[_Draft, Any], None]] = {
     UnderlyingListed: _underlying_listed,
     MarketUpdated: _market,
     ExpiryUpdated: _expiry,
+    SettlementFixed: _settled,
     ParameterSet: _parameter,
     ScenariosSet: _scenarios,
     CollateralSet: _collateral_set,

@@ -16,8 +16,10 @@ from keeper.chain.contract import Contract
 from keeper.chain.deployment import REQUIRED_CONTRACTS
 
 INTERFACES = Path(__file__).parents[2] / "contracts" / "interfaces"
-_ENUMS = {"MarginMode", "CashReason", "Tier", "Parameter"}
+_ENUMS = {"MarginMode", "CashReason", "Tier", "Parameter", "State", "ICircuitBreaker.Cause", "Cause"}
+_CONTRACTS = {"ISpotSource", "ISpotSources"}
 _STRUCTS = {
+    "SourceConfig": [("address", "source"), ("uint32", "maxAge"), ("uint64", "band"), ("uint64", "jump")],
     "CollateralConfig": [("uint8", "underlying"), ("bool", "joins"), ("uint64", "haircutInitial"), ("uint64", "haircutMaintenance")],
     "UnderlyingLimits": [("uint128", name) for name in ("openInterest", "instrument", "position", "entity")],
     "TokenLimits": [("uint128", "total"), ("uint128", "account")],
@@ -64,10 +66,13 @@ def abi_of(contract: str) -> list[dict[str, Any]]:
 def _parameter(text: str) -> dict[str, Any]:
     kind, *rest = text.split()
     entry: dict[str, Any] = {"name": rest[-1], "indexed": "indexed" in rest, "type": kind}
+    base = kind.removesuffix("[]")
     if kind in _ENUMS:
         entry["type"] = "uint8"
-    elif kind in _STRUCTS:
-        entry |= {"type": "tuple", "components": [{"name": name, "type": part} for part, name in _STRUCTS[kind]]}
+    elif kind in _CONTRACTS:
+        entry["type"] = "address"
+    elif base in _STRUCTS:
+        entry |= {"type": "tuple" + kind[len(base) :], "components": [{"name": name, "type": part} for part, name in _STRUCTS[base]]}
     return entry
 
 

@@ -130,7 +130,7 @@ def test_refuses_unknown_scopes(own: Any, trip: Any, tighten: Any, loosen: Any, 
 def test_the_guardian_tightens_step_by_step_and_no_timer_undoes_it(own: Any, tighten: Any, trip: Any, move_time: Any) -> None:
     receipt = tighten(ETH, REDUCE_ONLY)
     event = receipt.events["Tightened"]
-    assert (event["scope"], event["from"], event["to"]) == (ETH, NORMAL, REDUCE_ONLY)
+    assert (event["scope"], event["previous"], event["state"]) == (ETH, NORMAL, REDUCE_ONLY)
     tighten(ETH, HALTED)
     trip(ETH)
     move_time(DAY + 1)
@@ -183,7 +183,7 @@ def test_governance_loosens_both_layers(own: Any, tighten: Any, loosen: Any, tri
     tighten(ETH, HALTED)
     receipt = loosen(ETH, REDUCE_ONLY)
     event = receipt.events["Loosened"]
-    assert (event["scope"], event["from"], event["to"]) == (ETH, HALTED, REDUCE_ONLY)
+    assert (event["scope"], event["previous"], event["state"]) == (ETH, HALTED, REDUCE_ONLY)
     assert tuple(own.scope(ETH)) == (REDUCE_ONLY, NORMAL, 0)
     loosen(ETH, NORMAL)
     assert states(own) == (NORMAL, NORMAL, NORMAL)

@@ -65,7 +65,7 @@ def test_a_jump_confirmed_for_long_enough_applies(door: Any, breaker: Any, submi
     receipt = submit_at(START + 35, spot=2_400.0, mark=2_390.0, expiries=[slice_at(NEAR_EXPIRY, 2_410.0)])
     assert tuple(door.prices(ETH)) == (2_400 * WAD, 2_390 * WAD, START + 34)
     confirmed = receipt.events["JumpConfirmed"]
-    assert (confirmed["underlying"], confirmed["from"], confirmed["to"]) == (ETH, 3_000 * WAD, 2_400 * WAD)
+    assert (confirmed["underlying"], confirmed["previous"], confirmed["spot"]) == (ETH, 3_000 * WAD, 2_400 * WAD)
     assert confirmed["since"] == START + 4
     assert door.read([(ETH << 32) | NEAR_EXPIRY])[0] >> 160 == 2_410 * WAD
     assert tuple(door.heldUpdate(ETH)) == (0, 0, 0)

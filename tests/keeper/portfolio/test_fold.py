@@ -212,3 +212,15 @@ def test_reconciliation_is_silent_on_the_truth_and_names_each_difference() -> No
     assert table_differences(state, words) == []
     words[3] = 1
     assert "word 3" in table_differences(state, words)[0]
+
+
+def test_a_fixed_settlement_joins_the_words_of_its_expiry() -> None:
+    words = {"quote": 3000 * WAD << 160 | 5, "smile": 7, "wing": 2 << 192 | 3000 * WAD << 96}
+    quoted = at(ev.ExpiryUpdated, underlying=0, expiry=1_750_000_000, **words)
+    fixed = at(ev.SettlementFixed, underlying=0, expiry=1_750_000_000, price=2_950 * WAD, begin=1_749_998_200)
+    never_quoted = at(ev.SettlementFixed, underlying=1, expiry=1_750_000_000, price=90_000 * WAD, begin=1_749_998_200)
+    state = fold(State(), [quoted, fixed, never_quoted])
+    found = state.expiries[0, 1_750_000_000]
+    assert (found.quote, found.smile) == (words["quote"], words["smile"])
+    assert found.wing == words["wing"] | 2_950 * WAD
+    assert set(state.expiries) == {(0, 1_750_000_000)}
