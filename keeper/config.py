@@ -120,7 +120,7 @@ class Config(BaseSettings):
     def secrets(self) -> frozenset[str]:
         """Every text of these settings that must not be shown: secret values, and what nodes' addresses hold beyond the host
         (providers put the key into the path)."""
-        addresses = (*self.rpc_urls, self.ws_url, self.maker_url, self.updates_url)
+        addresses = (*self.rpc_urls, self.ws_url, self.relay_url, self.external_signer, self.maker_url, self.updates_url)
         hidden = (part for url in addresses if url is not None for part in _beyond_host(url))
         return frozenset(_secret_values(self)) | frozenset(hidden)
 
@@ -166,7 +166,8 @@ def _secret_values(settings: BaseModel) -> Iterator[str]:
         value = getattr(settings, name)
         for each in value if isinstance(value, tuple) else (value,):
             if isinstance(each, SecretStr):
-                yield each.get_secret_value()
+                # Lists of keys are comma-separated: each part is a secret too.
+                yield from {each.get_secret_value(), *(part.strip() for part in each.get_secret_value().split(","))}
             elif isinstance(each, BaseModel):
                 yield from _secret_values(each)
 

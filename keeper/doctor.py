@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from keeper.chain import SETTLEMENT_INDEX, ChainPort, Decoder, Deployment, EndpointPool, NodeClient, name_of
@@ -11,7 +13,7 @@ from keeper.chain.contract import Errors
 from keeper.config import Config
 from keeper.errors import ChainError, ConfigError, DeploymentError, KeeperError, RevertError
 from keeper.examination import Check, Verdict, check_database, check_nodes, check_permissions, check_top_up, check_watchers
-from keeper.execution import ExternalSigner, Signer
+from keeper.execution import ExternalSigner, Signer, more_signers
 from keeper.model import WAD
 from keeper.portfolio import Parameter
 
@@ -71,6 +73,7 @@ def diagnose(config: Config) -> list[Check]:
         payer = signer
         checks.append(_attempt("gas money", lambda: _gas_money(port, payer.address)))
         checks.append(_attempt("top-up", lambda: check_top_up(port, deployment, payer.address)))
+        checks += _further_senders(config, port, deployment)
     checks.append(check_database(config, deployment))
     checks.append(_peer("maker", "KEEPER_MAKER_URL", config.maker_url, "inventory stays"))
     checks.append(_peer("publisher", "KEEPER_UPDATES_URL", config.updates_url, "stale prices stop liquidations"))
@@ -89,11 +92,13 @@ def _node(config: Config, port: ChainPort, deployment: Deployment) -> list[Check
     try:
         found = port.chain_id()
     except ChainError as error:
-        return [Check("node", Verdict.FAILED, str(error), f"Start the node, or set KEEPER_RPC_URL (now {config.rpc_url}).")]
+        return [Check("node", Verdict.FAILED, str(error), f"Start the node, or set KEEPER_RPC_URL (now {name_of(config.rpc_url)}).")]
     seconds = time.perf_counter() - started
     slow = seconds > _SLOW_SECONDS
     remedy = "Use a node nearer by: every liquidation waits for several answers." if slow else ""
-    checks = [Check("node", Verdict.WARNING if slow else Verdict.OK, f"{config.rpc_url} answers in {1000 * seconds:.1f} ms", remedy)]
+    checks = [
+        Check("node", Verdict.WARNING if slow else Verdict.OK, f"{name_of(config.rpc_url)} answers in {1000 * seconds:.1f} ms", remedy)
+    ]
     if found != deployment.chain_id:
         detail = f"the node serves chain {found}, the deployment is on {deployment.chain_id}"
         checks.append(Check("chain", Verdict.FAILED, detail, "Set KEEPER_RPC_URL or --deployment so that both are the same chain."))
@@ -108,6 +113,22 @@ def _key(config: Config) -> tuple[Signer | ExternalSigner | None, Check]:
     except ConfigError as error:
         return None, Check("key", Verdict.FAILED, str(error), "Set KEEPER_PRIVATE_KEY, or KEEPER_KEYSTORE with KEEPER_KEYSTORE_PASSWORD.")
     return signer, Check("key", Verdict.OK, f"signs as {signer.address}")
+
+
+def _further_senders(config: Config, port: ChainPort, deployment: Deployment) -> list[Check]:
+    """Each sends for the keeper's account: it needs the right to, and gas."""
+    try:
+        senders = more_signers(config)
+    except ConfigError as error:
+        return [Check("further senders", Verdict.FAILED, str(error), "Correct KEEPER_MORE_PRIVATE_KEYS or KEEPER_MORE_KEYSTORES.")]
+    checks = []
+    for number, sender in enumerate(senders, 2):
+        address, account = sender.address, config.account
+        if account is not None:
+            allowed = _attempt(f"sender {number}", partial(_authorised, port, deployment, account, address))
+            checks.append(replace(allowed, name=f"sender {number}"))
+        checks.append(replace(_attempt("gas", partial(_gas_money, port, address)), name=f"gas of sender {number}"))
+    return checks
 
 
 def _contracts(port: ChainPort, deployment: Deployment) -> Check:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -29,6 +30,8 @@ class NodeClient:
 
     def __init__(self, url: str, errors: Errors, timeout: float = 10.0) -> None:
         self._url = url
+        parts = urlsplit(url)
+        self._hidden = parts.path + (f"?{parts.query}" if parts.query else "")
         self._pool = urllib3.PoolManager(maxsize=_CONNECTIONS, timeout=urllib3.Timeout(timeout), retries=False)
         self._errors = errors
         self._numbers = itertools.count(1)
@@ -131,7 +134,9 @@ class NodeClient:
             answer = self._pool.request("POST", self._url, body=json.dumps(body).encode(), headers=_HEADERS)
             return json.loads(answer.data)
         except (HTTPError, OSError, ValueError) as error:
-            raise UnreachableError(f"{method}: no usable answer from the node ({type(error).__name__}: {error})") from error
+            # The libraries quote the path, in which providers put the key: messages go to logs, alerts and the API.
+            reason = str(error).replace(self._hidden, "/...") if len(self._hidden) > 1 else str(error)
+            raise UnreachableError(f"{method}: no usable answer from the node ({type(error).__name__}: {reason})") from error
 
     def _result(self, method: str, answer: Any) -> Any:
         if not isinstance(answer, dict):

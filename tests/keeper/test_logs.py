@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from keeper.chain import Deployment, NodeClient
 from keeper.config import load_config
+from keeper.errors import ChainError
 from scripts.anvil import ROOT
+from tests.keeper.system import description
 
 KEY = "0x" + "5e" * 32
 HOOK = "https://hooks.example/services/T000/B000/abcdefghijklmnop"
@@ -70,6 +73,17 @@ def test_settings_name_their_secrets(tmp_path: Any, monkeypatch: pytest.MonkeyPa
         rpc_others="https://node.example/v2/rpc/0123456789abcdefXYZ", private_key=SecretStr(KEY), alerts={"sinks": [sink, pager]}
     )
     assert config.secrets() == {KEY, HOOK, "routing-key", "0123456789abcdefXYZ"}
+    several = load_config(more_private_keys=SecretStr(f"{KEY}, 0x{'6f' * 32}"), relay_url="https://relay.example/ABCDEFGHIJKLMNOP")
+    assert {KEY, "0x" + "6f" * 32, "ABCDEFGHIJKLMNOP"} <= several.secrets()
     assert KEY not in repr(config)
     assert "routing-key" not in repr(config)
     assert load_config().secrets() == frozenset()
+
+
+def test_what_a_node_client_says_holds_no_path() -> None:
+    """Such messages become alarms, which go to receivers and over the API: masking the log would be too late."""
+    errors = Deployment.parse(description()).contract("Ledger").errors
+    with pytest.raises(ChainError) as refused:
+        NodeClient("http://127.0.0.1:9/v2/0123456789abcdefXYZ?key=abcdefghijklmnop", errors, 1.0).chain_id()
+    assert "0123456789abcdefXYZ" not in str(refused.value)
+    assert "abcdefghijklmnop" not in str(refused.value)

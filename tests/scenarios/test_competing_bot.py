@@ -49,7 +49,12 @@ class Race:
 @pytest.fixture(scope="module")
 def race(compiled: None, folder: Path) -> Iterator[Race]:
     with pytest.MonkeyPatch.context() as patch:
-        settings = {"KEEPER_API__PORT": "0", "KEEPER_ACTIONS_PER_ROUND": "1", "KEEPER_POLL_INTERVAL": "0.25"}
+        settings = {
+            "KEEPER_API__PORT": "0",
+            "KEEPER_ACTIONS_PER_ROUND": "1",
+            "KEEPER_POLL_INTERVAL": "0.25",
+            "KEEPER_JOBS__FUNDING_EVERY": "1",
+        }
         for name, value in settings.items():
             patch.setenv(name, value)
         with local_world(folder / "out", Console(quiet=True)) as world:
@@ -108,7 +113,7 @@ def test_commands_answer_in_one_document(race: Race) -> None:
     assert filled["accounts"] == len(commands(race, "accounts"))
     before = commands(race, "backfill", "--database", str(race.world.folder / "early.sqlite"), "--to", str(filled["block"] // 2))
     assert before["block"] == filled["block"] // 2
-    assert commands(race, "journal")["transactions"] == []
+    assert all(each["purpose"] == "funding" for each in commands(race, "journal")["transactions"])
     path = race.world.folder / "path.csv"
     path.write_text("time,ETH,BTC\n" + "".join(f"{3600 * hour},{2000 - 5 * hour},{50000 + 900 * (hour % 2)}\n" for hour in range(60)))
     steps = commands(race, "simulate", "--path", str(path))["steps"]
@@ -161,6 +166,17 @@ def test_losing_costs_bounded_gas(race: Race) -> None:
     assert len(lost) == len(race.said("lost"))
     assert len(lost) <= 2 * won + 5
     assert all(gas < GAS_PER_LOSS for gas in lost)
+
+
+def test_funding_is_updated_by_the_way(race: Race) -> None:
+    """A periodic job asks, the engine sends: the contract has begun its average for every underlying."""
+    funding = race.world.deployment.contract(race.world.chain, "Funding").functions
+    for underlying in race.world.deployment.underlyings.values():
+        assert funding.lastUpdate(underlying).call()[1] > 0
+    with Client(race.address) as client:
+        sent = [each for each in client.transactions(200).transactions if each.purpose == "funding"]
+    assert any(each.status == "included" for each in sent)
+    assert not any(each.status == "failed" for each in sent), "refused by eth_call, not by a transaction"
 
 
 def test_the_stream_told_of_the_fall(race: Race) -> None:
