@@ -5,7 +5,7 @@
 Ticks: one account falls with each price (instant mining). margin: the block with the price is announced -> every account of
 the venue is re-margined and the findings are there; inclusion: the same block -> the block with the liquidation of that account
 is announced. Both are wall times of one machine: the blocks' as this process hears of them, the margin's as the keeper logs it.
-Burst: one price puts `burst` accounts under water at once; blocks of 30 M gas, one per second; how long until none is left.
+Burst: one price puts `burst` accounts under water at once; blocks of 30 M gas, one every --block-ms; how long until none is left.
 The last line is one JSON object.
 """
 
@@ -40,7 +40,7 @@ BLOCK_GAS = 30_000_000
 TICK_TIMEOUT_S, BURST_TIMEOUT_S = 10.0, 300.0
 LIQUIDATED = "0x" + keccak(text="Liquidated(uint64,uint64,uint8,int256,int256,uint256,uint256,uint256,uint256,uint256)").hex()
 JUMP_S = 120  # chain time before the burst: no breaker takes the fall for a flash
-RENEW_S = 1.5
+RENEW_S = 1.0
 
 
 class Blocks(threading.Thread):
@@ -125,6 +125,7 @@ class Stage:
             "KEEPER_ACCOUNT": str(self.venue.keeper),
             "KEEPER_PRIVATE_KEY": private_key(KEEPER),
             "KEEPER_RECONCILE_EVERY": "5",
+            "KEEPER_IN_FLIGHT": "256",
         }
         self.keeper = Child("keeper", "keeper.cli", ["run", "--log-level", "debug"], self.folder / "keeper.log", environment)
         started = time.monotonic()
@@ -188,17 +189,37 @@ def ticks(stage: Stage, count: int) -> list[tuple[int, int, int | None]]:
     return done
 
 
-def burst(stage: Stage, count: int) -> dict[str, Any]:
-    """One price under water for `count` accounts, blocks every second until all are out of it."""
+class Miner(threading.Thread):
+    """A block every `seconds`, whatever waits."""
+
+    def __init__(self, url: str, seconds: float) -> None:
+        super().__init__(name="miner", daemon=True)
+        self._chain, self._seconds, self._ended = Chain(url), seconds, threading.Event()
+
+    def run(self) -> None:
+        due = time.monotonic()
+        while not self._ended.is_set():
+            due = max(due + self._seconds, time.monotonic())
+            self._ended.wait(max(0.0, due - time.monotonic()))
+            self._chain.rpc("evm_mine")
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join(timeout=30.0)
+
+
+def burst(stage: Stage, count: int, block_seconds: float) -> dict[str, Any]:
+    """One price under water for `count` accounts, a block every `block_seconds` until all are out of it."""
     chain, wanted = stage.chain, set(stage.venue.bursts[:count])
     stage.anvil.set_time(stage.anvil.time() + JUMP_S)
     stage.publish(stage.venue.burst_price * 1.02 / 0.98)
     time.sleep(2.0)
     stage.anvil.set_time(stage.anvil.time() + JUMP_S)
     chain.rpc("evm_setAutomine", False)
-    chain.rpc("evm_setIntervalMining", 1)
     head = int(chain.rpc("eth_blockNumber"), 16)
+    miner = Miner(stage.anvil.url, block_seconds)
     _send_price(stage)
+    miner.start()
     stage.blocks.wait_beyond(head, 5.0)
     first, priced_at = head + 1, time.monotonic()
     order: list[int] = []
@@ -221,7 +242,7 @@ def burst(stage: Stage, count: int) -> dict[str, Any]:
     seconds = ended - priced_at
     gas = sum(int(receipt["gasUsed"], 16) for receipt in _receipts(chain, sorted(transactions)))
     taken = [account for account in dict.fromkeys(order) if account in wanted]
-    chain.rpc("evm_setIntervalMining", 0)
+    miner.end()
     chain.rpc("evm_setAutomine", True)
     return {
         "burst_accounts": len(taken),
@@ -230,9 +251,26 @@ def burst(stage: Stage, count: int) -> dict[str, Any]:
         "burst_transactions": len(transactions),
         "burst_transactions_per_second": round(len(transactions) / seconds, 1),
         "gas_per_liquidation": round(gas / max(1, len(order))),
+        "in_risk_order": _order(stage, order),
+        "block_seconds": block_seconds,
         "fullest_block": max(gas_blocks.values(), default=0),
         "blocks": scanned - first + 1,
     }
+
+
+def _order(stage: Stage, taken: Sequence[int]) -> float | None:
+    """Rank correlation of the order in which accounts were taken with their urgency as the keeper first found it; 1: most urgent first."""
+    urgency: dict[int, float] = {}
+    with (stage.folder / "keeper.log").open() as file:
+        for line in file:
+            if '"under_margined"' in line:
+                entry = json.loads(line)
+                urgency[entry["account"]] = entry["urgency"]
+    first = [account for account in dict.fromkeys(taken) if account in urgency]
+    if len(first) < 3:
+        return None
+    ranks = {account: rank for rank, account in enumerate(sorted(first, key=lambda account: -urgency[account]))}
+    return round(statistics.correlation(range(len(first)), [ranks[account] for account in first]), 3)
 
 
 def _send_price(stage: Stage) -> None:
@@ -279,6 +317,7 @@ def main() -> int:
     parser.add_argument("--positions", type=int, default=10, help="per account")
     parser.add_argument("--ticks", type=int, default=600)
     parser.add_argument("--burst", type=int, default=1_000, help="accounts under water at once")
+    parser.add_argument("--block-ms", type=int, default=500, help="between blocks of the burst")
     parser.add_argument("--folder", type=Path, default=ROOT / "out" / "latency")
     options = parser.parse_args()
     plan = Plan.of(options.accounts, options.positions, singles=options.ticks, bursts=options.burst)
@@ -288,7 +327,7 @@ def main() -> int:
         print(f"  keeper: caught up in {stage.caught_up_seconds:.1f} s", flush=True)
         result = figures(stage, ticks(stage, options.ticks))
         print(f"  ticks: {json.dumps(result)}", flush=True)
-        drained = burst(stage, options.burst) if options.burst else {}
+        drained = burst(stage, options.burst, options.block_ms / 1_000) if options.burst else {}
         print(f"  burst: {json.dumps(drained)}", flush=True)
     print(json.dumps({"positions": plan.accounts * plan.positions, **result, **drained}))
     missed = result["ticks"] - result["liquidated"]

@@ -285,7 +285,7 @@ def build(plan: Plan, folder: Path, progress: Any = print) -> Venue:
     """Builds `plan` into `folder`. Raises VenueError."""
     started = time.monotonic()
     state = folder / "state.json"
-    with Anvil(timestamp=GENESIS, gas_limit=BUILD_GAS, accounts=20, extra=("--dump-state", str(state), *plan.options)) as anvil:
+    with Anvil(timestamp=GENESIS, gas_limit=BUILD_GAS, accounts=20, extra=("--dump-state", str(state), "--state-interval", "1000000", *plan.options)) as anvil:
         chain = Chain(anvil.url)
         deployer = address_of(DEPLOYER)
         deployment = deploy(chain, deployer)
@@ -334,7 +334,8 @@ def build(plan: Plan, folder: Path, progress: Any = print) -> Venue:
             gas=builder.gas,
         )
         if plan.options:
-            anvil.mine(66)  # empty blocks push the transactions out of what is kept
+            for _ in range(22):
+                anvil.mine(3)  # empty blocks push the transactions out of what is kept
         builder.follow()
         follower.save()
         store.close()

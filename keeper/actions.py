@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from structlog.contextvars import bound_contextvars
@@ -29,7 +30,7 @@ from keeper.execution import (
 )
 from keeper.execution.inventory import PURPOSE as INVENTORY
 from keeper.execution.prices import PURPOSE as PRICES
-from keeper.liquidation import Costs, Planner
+from keeper.liquidation import Costs, Plan, Planner
 from keeper.logs import get_logger
 from keeper.model import WAD
 from keeper.monitoring import Freshness
@@ -37,6 +38,7 @@ from keeper.snapshot import SignerView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
 
     from keeper.chain import Block, ChainPort, Deployment
     from keeper.config import Config
@@ -52,6 +54,8 @@ log = get_logger("actions")
 _ATTEMPTS_PER_ACTION = 4
 """Plans asked of the contract per action allowed."""
 _BALANCES_EVERY = 30.0
+_HEAD_SECONDS = 0.05
+"""How long a head that was looked at counts as the newest, when prices are asked for their age."""
 _CHORES = 1_000
 """Calls that may wait: of what is asked for beyond, the oldest is forgotten, since its job will ask again."""
 
@@ -98,8 +102,12 @@ class Actions:
         self._chores: deque[Call] = deque(maxlen=_CHORES)
         self.fund_balance: float | None = None
         self._next_balances = 0.0
+        self._head: Block | None = None
+        self._head_at = 0.0
+        self._planning = ThreadPoolExecutor(max_workers=1, thread_name_prefix="planning")
 
     def close(self) -> None:
+        self._planning.shutdown(wait=True, cancel_futures=True)
         self._relay.close()
         self._inventory.close()
         if self.lease is not None:
@@ -168,12 +176,18 @@ class Actions:
             log.error("own_account_unusable", account=self._account, reason=str(error))  # noqa: TRY400
             return False
         sent = 0
-        for finding in waiting[: self._config.actions_per_round * _ATTEMPTS_PER_ACTION]:
+        candidates = waiting[: self._config.actions_per_round * _ATTEMPTS_PER_ACTION]
+        plans: dict[int, Future[Plan | None]] = {}
+        for place, finding in enumerate(candidates):
+            # While the node simulates one account, the next is planned.
+            for ahead in candidates[place : place + 2]:
+                if ahead.account not in plans:
+                    plans[ahead.account] = self._planning.submit(self._plan, assessment, planner, ahead)
             if sent >= self._config.actions_per_round or not self.dispatch.has_room:
                 break
             with bound_contextvars(correlation=f"{assessment.block.number}-{finding.account}"):
                 try:
-                    done = self._guarded(assessment, planner, finding, seen_at)
+                    done = self._guarded(assessment, planner, finding, seen_at, plans[finding.account])
                 except LeaseError as error:
                     log.warning("not_leading", reason=str(error))
                     break
@@ -184,10 +198,13 @@ class Actions:
             (self._refused.discard if done else self._refused.add)(finding.account)
         return sent > 0
 
-    def _guarded(self, assessment: Assessment, planner: Planner, finding: Finding, seen_at: float) -> bool:
+    def _plan(self, assessment: Assessment, planner: Planner, finding: Finding) -> Plan | None:
+        return planner.plan(finding, self._confirmation.discount_of(finding, assessment.rules))
+
+    def _guarded(self, assessment: Assessment, planner: Planner, finding: Finding, seen_at: float, planned: Future[Plan | None]) -> bool:
         """What goes wrong with one account stays with it."""
         try:
-            return self.handle(assessment, planner, finding, seen_at)
+            return self.handle(assessment, planner, finding, seen_at, planned)
         except (ChainError, LeaseError, CapError, sqlite3.Error):
             raise
         except KeeperError as error:
@@ -198,7 +215,7 @@ class Actions:
         self._publication.count("accounts_failed")
         return False
 
-    def handle(self, assessment: Assessment, planner: Planner, finding: Finding, seen_at: float) -> bool:
+    def handle(self, assessment: Assessment, planner: Planner, finding: Finding, seen_at: float, planning: Future[Plan | None]) -> bool:
         """One account; True where a transaction was sent."""
         begun = time.perf_counter()
         if not self._prices_last(assessment, finding):
@@ -206,7 +223,7 @@ class Actions:
             self._relay.wanted()
             log.debug("prices_too_old", account=finding.account)
             return False
-        plan = planner.plan(finding, self._confirmation.discount_of(finding, assessment.rules))
+        plan = planning.result()
         planned = time.perf_counter()
         if plan is None:
             self._hold(finding.account)
@@ -248,10 +265,12 @@ class Actions:
     def _prices_last(self, assessment: Assessment, finding: Finding) -> bool:
         """False where the contract would refuse the prices by the time of inclusion: several transactions take several
         blocks. What follows a relay of our own finds newer ones."""
-        if self.dispatch.open_with(PRICES):
+        if self.dispatch.is_open(PRICES):
             return True
-        head = self._port.head()
-        self.freshness.observe(head)
+        if time.monotonic() - self._head_at > _HEAD_SECONDS:
+            self._head, self._head_at = self._port.head(), time.monotonic()
+            self.freshness.observe(self._head)
+        head = max(self._head or assessment.block, assessment.block, key=lambda block: block.number)
         return self.freshness.lasts(assessment.state, (finding.account, self._account), head, assessment.rules.max_action_age)
 
     def _hold(self, account: int) -> None:
@@ -265,7 +284,7 @@ class Actions:
 
     def submit_prices(self, spots: Mapping[int, Spot], block: Block, seen_at: float) -> None:
         """Raises ChainError."""
-        if not self.leading or self._config.dry_run or self.dispatch.open_with(PRICES):
+        if not self.leading or self._config.dry_run or self.dispatch.is_open(PRICES):
             return
         try:
             call = self._relay.call(spots)
@@ -279,7 +298,7 @@ class Actions:
 
     def work_inventory(self, assessment: Assessment, seen_at: float) -> None:
         """Raises ChainError."""
-        if not self.leading or self._config.dry_run or self.dispatch.open_with(INVENTORY):
+        if not self.leading or self._config.dry_run or self.dispatch.is_open(INVENTORY):
             return
         try:
             settlement = self._inventory.next(assessment.state, assessment.market, assessment.marks_of(self._account), assessment.block)
@@ -314,7 +333,7 @@ class Actions:
 
     def work_chores(self, block: Block, seen_at: float) -> None:
         """One of the calls asked for, if the contract accepts it. Raises ChainError."""
-        if not self._chores or not self.leading or self.dispatch.open_with(self._chores[0].purpose):
+        if not self._chores or not self.leading or self.dispatch.is_open(self._chores[0].purpose):
             return
         call = self._chores.popleft()
         try:

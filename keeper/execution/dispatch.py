@@ -48,10 +48,11 @@ class Dispatch:
     @property
     def busy_accounts(self) -> frozenset[int]:
         """Accounts that an open transaction concerns, whoever sent it."""
-        return frozenset(account for entry in self._journal.open_entries() for account in entry.concerns)
+        return self._journal.busy_accounts()
 
-    def open_with(self, purpose: str) -> list[Entry]:
-        return [entry for entry in self._journal.open_entries() if entry.purpose == purpose]
+    def is_open(self, purpose: str) -> bool:
+        """Whether a transaction of this purpose is under way."""
+        return purpose in self._journal.open_purposes()
 
     def counts(self) -> dict[str, int]:
         """Attempts by status."""

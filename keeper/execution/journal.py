@@ -206,6 +206,25 @@ class Journal:
             return self._select("WHERE status IN (?, ?) ORDER BY sender, nonce, id DESC", known)
         return self._select("WHERE status IN (?, ?) AND sender = ? ORDER BY nonce, id DESC", (*known, sender))
 
+    def in_flight(self, sender: str) -> int:
+        """Nonces of `sender` whose end is not known."""
+        query = "SELECT count(DISTINCT nonce) FROM transactions WHERE status IN (?, ?) AND sender = ?"
+        [(found,)] = self._connection.execute(query, (Status.PREPARED.value, Status.SENT.value, sender)).fetchall()
+        return int(found)
+
+    def open_purposes(self) -> frozenset[str]:
+        """What open attempts are for."""
+        query = "SELECT DISTINCT purpose FROM transactions WHERE status IN (?, ?)"
+        return frozenset(purpose for (purpose,) in self._connection.execute(query, (Status.PREPARED.value, Status.SENT.value)))
+
+    def busy_accounts(self) -> frozenset[int]:
+        """Accounts that open attempts concern."""
+        query = "SELECT account, accounts FROM transactions WHERE status IN (?, ?)"
+        found: set[int] = set()
+        for account, accounts in self._connection.execute(query, (Status.PREPARED.value, Status.SENT.value)):
+            found |= {int(number) for number in accounts.split(",") if number} | ({account} if account is not None else set())
+        return frozenset(found)
+
     def spent_since(self, time: float, sender: str) -> int:
         """wei of fees of this sender: paid since `time`, and the most that open attempts may come to cost."""
         [(paid,)] = self._connection.execute(

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from keeper.chain import ChainPort
+from keeper.chain import ChainPort, Fees
 from keeper.errors import CapError, ChainError, ExecutionError, UnreachableError
 from keeper.execution.calls import Call
 from keeper.execution.journal import Entry, Journal, Status
@@ -19,6 +19,7 @@ _GWEI = 10**9
 _DAY = 86_400
 _RECEIPT_SECONDS = 3.0
 """How long a receipt may be missing although its nonce is used."""
+_FEES_SECONDS = 0.5
 _OUTBIDS = 40
 """Raises by which an unknown transaction at our nonce is outbid at most: the highest allowed fee ends it before."""
 
@@ -90,6 +91,7 @@ class TransactionManager:
         self._next_nonce: int | None = None
         self._foreign_until = 0
         self._foreign_since: float | None = None
+        self._asked_fees: tuple[float, Fees | None] = (0.0, None)
 
     @property
     def address(self) -> str:
@@ -121,7 +123,7 @@ class TransactionManager:
     @property
     def in_flight(self) -> int:
         """Nonces in use that are not mined, as far as the journal knows."""
-        return len({entry.nonce for entry in self._journal.open_entries(self.address)})
+        return self._journal.in_flight(self.address)
 
     @property
     def spent_today(self) -> int:
@@ -156,7 +158,7 @@ class TransactionManager:
         fees = self._fees()
         self._require_caps(gas, fees[0])
         stuck = self._foreign_since is not None
-        if self._next_nonce is None or (not stuck and not self._journal.open_entries(self.address)):
+        if self._next_nonce is None or (not stuck and not self.in_flight):
             # With nothing in flight the chain's count is the truth, also after a reorganisation or another user of the key.
             self._next_nonce = self._port.transaction_count(self.address, pending=True)
         if stuck:
@@ -207,8 +209,11 @@ class TransactionManager:
         return None
 
     def _fees(self) -> tuple[int, int]:
-        """(max fee, priority fee): twice the base fee bears six full blocks in a row."""
-        now = self._port.fees()
+        """(max fee, priority fee): twice the base fee bears six full blocks in a row. Asked anew every half second."""
+        asked_at, now = self._asked_fees
+        if now is None or not 0.0 <= self._clock() - asked_at < _FEES_SECONDS:
+            now = self._port.fees()
+            self._asked_fees = self._clock(), now
         priority = min(max(self._policy.priority_fee, now.priority_fee), self._policy.max_fee)
         return min(2 * now.base_fee + priority, self._policy.max_fee), priority
 

@@ -195,10 +195,10 @@ def test_an_account_that_fails_does_not_hold_up_the_others(chain: Twin, path: Pa
     with running(chain, path) as engine, capture_logs() as logs:
         submit = engine._actions.handle
 
-        def defect(assessment: Any, planner: Any, finding: Any, seen_at: float) -> bool:
+        def defect(assessment: Any, planner: Any, finding: Any, *rest: Any) -> bool:
             if finding.account == 2:
                 raise ZeroDivisionError("a defect in one account")
-            return submit(assessment, planner, finding, seen_at)
+            return submit(assessment, planner, finding, *rest)
 
         monkeypatch.setattr(engine._actions, "handle", defect)
         chain.mine()
