@@ -18,7 +18,7 @@ PY := .venv/bin/python
 STAGE := @toolchain/stage
 UV := .toolchain/uv/bin/uv
 
-.PHONY: help setup demo verify-evidence local test compile lint pytest forge-test parity-deep fuzz invariants slither gas modes bench-kernel bench-latency chaos lock clean
+.PHONY: help setup demo verify-evidence local test compile lint pytest forge-test parity-deep fuzz invariants slither gas modes bench-kernel bench-latency chaos soak lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ bench-kernel: setup ## the risk kernels, and what people would use instead, side
 # The venue is built once through real transactions and kept in cache/; ARGS='--accounts 600 --ticks 40 --burst 60' is a short form.
 bench-latency: setup compile ## price on chain to liquidation on chain on 100,000 positions; ends with one JSON line
 	@$(PY) -m benchmarks.latency $(ARGS)
+
+soak: setup compile ## two hours of a simulated market, accelerated: memory, drift, exceptions; one JSON line
+	@$(PY) -m scripts.soak $(ARGS)
 
 chaos: setup compile ## break what can break, one row of evidence per fault in out/chaos.json; ends with one JSON line
 	@$(PY) -m scripts.chaos $(ARGS)

@@ -285,7 +285,12 @@ def build(plan: Plan, folder: Path, progress: Any = print) -> Venue:
     """Builds `plan` into `folder`. Raises VenueError."""
     started = time.monotonic()
     state = folder / "state.json"
-    with Anvil(timestamp=GENESIS, gas_limit=BUILD_GAS, accounts=20, extra=("--dump-state", str(state), "--state-interval", "1000000", *plan.options)) as anvil:
+    with Anvil(
+        timestamp=GENESIS,
+        gas_limit=BUILD_GAS,
+        accounts=20,
+        extra=("--dump-state", str(state), "--state-interval", "1000000", *plan.options),
+    ) as anvil:
         chain = Chain(anvil.url)
         deployer = address_of(DEPLOYER)
         deployment = deploy(chain, deployer)
