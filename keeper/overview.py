@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,7 +17,7 @@ from keeper.chain import Block, ChainPort, Deployment, Store
 from keeper.config import Config
 from keeper.doctor import connect
 from keeper.engine import follower_of
-from keeper.errors import ChainError, MarketError
+from keeper.errors import ChainError, MarketError, StoreError
 from keeper.execution import Journal, call_of
 from keeper.liquidation import Costs, Flag, Liquidation, Planner
 from keeper.monitoring import Assessment, Assessor, Finding, MarginCallStore, Tier, find
@@ -198,6 +199,21 @@ class _UpTo:
         return getattr(self._port, name)
 
 
+def journal_of(config: Config, store: Store) -> Journal:
+    """A copy of the journal: in the keeper's own database, a copy of which is `store`, or in that of the lease which keepers share. Raises
+    StoreError where that cannot be read."""
+    if config.lease is None:
+        return Journal(store.connection)
+    copy = sqlite3.connect(":memory:")
+    if config.lease.exists():
+        try:
+            with closing(sqlite3.connect(f"{config.lease.resolve().as_uri()}?mode=ro", uri=True)) as shared:
+                shared.backup(copy)
+        except sqlite3.Error as error:
+            raise StoreError(f"{config.lease}: {error}") from error
+    return Journal(copy)
+
+
 def account_lines(assessment: Assessment) -> list[AccountLine]:
     """Every account but the house, by rising health."""
     figures = assessment.figures
@@ -242,7 +258,7 @@ def status_of(config: Config) -> dict[str, Any]:
     """Head, feeds, accounts by tier, margin calls, transactions. Raises as `look`."""
     progress, assessment, store = look(config)
     state, block = progress.state, progress.block
-    calls, journal = MarginCallStore(store.connection).open_calls(), Journal(store.connection)
+    calls, journal = MarginCallStore(store.connection).open_calls(), journal_of(config, store)
     exclude = frozenset() if config.account is None else frozenset({config.account})
     findings = [] if assessment is None else find(assessment, exclude)
     tiers: dict[str, int] = {}

@@ -25,8 +25,7 @@ from keeper.commands.common import (
     sentence,
     usd,
 )
-from keeper.execution import Journal
-from keeper.overview import account_lines, assessed, look, status_of
+from keeper.overview import account_lines, assessed, journal_of, look, status_of
 
 __all__ = ["account", "accounts", "journal", "liquidatable", "status"]
 
@@ -124,7 +123,7 @@ def journal(
     with sentence():
         config = configured(deployment, None, database)
         store = Store.copy_of(config.database, Deployment.load(config.deployment).fingerprint)
-        entries = Journal(store.connection).latest(limit if number is None else 2**31)
+        entries = journal_of(config, store).latest(limit if number is None else 2**31)
         store.close()
     shown = tuple(entry for entry in entries if number is None or entry.account == number)
     if as_json:

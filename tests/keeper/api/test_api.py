@@ -18,7 +18,7 @@ from keeper.api.guard import hash_of, new_key
 from keeper.api.metrics import METRICS
 from keeper.client import Client
 from keeper.config import load_config
-from keeper.errors import ApiError, ConfigError
+from keeper.errors import ApiError, ConfigError, UnreachableError
 from keeper.model import WAD
 from tests.keeper.api.conftest import Served
 from tests.keeper.engine.test_engine import LIQUIDATION, OWN, PERP, SIGNER, SYSTEM
@@ -147,6 +147,31 @@ def test_healthz_fails_when_the_engine_stops_stepping(serve: Serve) -> None:
     assert requests.get(f"{venue.address}/readyz", timeout=5).status_code == 503
     venue.engine.step()
     assert requests.get(f"{venue.address}/readyz", timeout=5).status_code == 200
+
+
+def test_while_no_node_answers_it_lives_and_is_not_ready(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restarting would not help: /healthz stays well, so that no supervisor does."""
+    venue = serve(stalled_after=0.5)
+
+    def silent() -> Any:
+        raise UnreachableError("no answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(venue.chain, "head", silent)
+        stop = threading.Event()
+        threading.Timer(1.0, stop.set).start()
+        venue.engine.run(stop)
+    assert requests.get(f"{venue.address}/healthz", timeout=5).status_code == 200
+    assert requests.get(f"{venue.address}/readyz", timeout=5).status_code == 503
+    with Client(venue.address) as client:
+        assert client.status().problems == ["node_trouble"]
+    venue.chain.mine()
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    venue.engine.run(stop)
+    with Client(venue.address) as client:
+        assert client.ready()
+        assert client.status().problems == []
 
 
 def test_metrics_follow_the_snapshot(venue: Served) -> None:

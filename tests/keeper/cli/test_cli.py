@@ -159,7 +159,11 @@ def test_alert_test_tells_who_did_not_take_it(folder: Path) -> None:
         assert len(inbox.received) == 2
 
 
-def test_the_journal_is_read_without_a_node(folder: Path) -> None:
+@pytest.mark.parametrize("lease", [None, "lease.sqlite"])
+def test_the_journal_is_read_without_a_node(folder: Path, lease: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the keeper's own database, or where the keepers share one."""
+    if lease is not None:
+        monkeypatch.setenv("KEEPER_LEASE", lease)
     (folder / "deployment.json").write_text(json.dumps(description()))
     chain = Twin()
     chain.set_up({OWN: (10**7, 0), 2: (6_000, 100)})
