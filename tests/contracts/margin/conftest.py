@@ -29,6 +29,11 @@ def margin_report(chain: Chain, deployment: Deployment) -> Contract:
 
 
 @pytest.fixture(scope="session")
+def margin_lens(chain: Chain, deployment: Deployment) -> Contract:
+    return deployment.contract(chain, "MarginLens")
+
+
+@pytest.fixture(scope="session")
 def model_report(project: Any, chain: Chain, deployment: Deployment) -> Contract:
     from brownie import accounts  # noqa: PLC0415 - only once the project is loaded
 

@@ -213,3 +213,35 @@ def test_an_unknown_account_is_named(margin_engine: Contract) -> None:
 def test_a_table_of_another_size_is_refused(margin_model: Contract, default_table: list[int]) -> None:
     with reverts("BadParameterTable", 3, 153):
         margin_model.functions.compute(default_table[:3], (0, []), (0, 0, [], [])).call(GAS)
+
+
+def test_previewed_trades(
+    margin_engine: Contract, margin_lens: Contract, books: dict[str, int], expiries: tuple[int, ...], publish: Any
+) -> None:
+    """One account's before and after; several accounts' after; an account that cannot be priced is marked."""
+    account, functions = books["portfolio"], margin_engine.functions
+    legs = [(Instrument.put(ETH, expiries[0], 2_750).pack(), -20 * WAD, 31 * WAD), (Instrument.perp(BTC).pack(), WAD, 94_000 * WAD)]
+    before, after, health = margin_lens.functions.previewTrade(account, legs).call(GAS)
+    assert before == functions.requirement(account).call(GAS)
+    assert after == functions.preview(account, legs, 0).call(GAS)
+    assert after[0] > before[0]
+    assert health == functions.health(tuple(after)).call()
+    own = [(Instrument.perp(ETH).pack(), -5 * WAD, 3_400 * WAD)]
+    listed = margin_lens.functions.previewTrades([account, books["isolated"], 999], [legs, own, legs]).call(GAS)
+    assert [(view[0], view[1]) for view in listed] == [(account, True), (books["isolated"], True), (999, False)]
+    assert tuple(listed[0][2]) == tuple(after)
+    assert listed[1][2][0] == 0  # out of its only position
+    assert not any(listed[2][2])
+    with reverts("LengthsDiffer", 2, 1):
+        margin_lens.functions.previewTrades([1, 2], [legs]).call(GAS)
+
+
+def test_reports_in_batches(margin_report: Contract, margin_lens: Contract, books: dict[str, int]) -> None:
+    ids = [books["portfolio"], 999, books["cross"]]
+    greeks = margin_lens.functions.greeksOf(ids).call(GAS)
+    breakdowns = margin_lens.functions.breakdownsOf(ids).call(GAS)
+    assert [view[:2] for view in greeks] == [view[:2] for view in breakdowns] == [(ids[0], True), (999, False), (ids[2], True)]
+    for place in (0, 2):
+        assert greeks[place][2] == margin_report.functions.greeks(ids[place]).call(GAS)
+        assert list(breakdowns[place][2:]) == margin_report.functions.breakdown(ids[place]).call(GAS)
+    assert [len(view[2]) for view in greeks] == [2, 0, 2]
