@@ -116,7 +116,7 @@ class _Model:
     def requirements(self, books: Sequence[tuple[MarginMode, Mapping[Instrument, float], float]]) -> list[tuple[float, float]]:
         """(initial, maintenance) per book, USD."""
         encoded = [(int(mode), 0, [round(weth * WAD)], [_word(i, size) for i, size in legs.items()]) for mode, legs, weth in books]
-        found = self._model.functions.computeBatch(self._table, [self._market] * len(encoded), encoded).call({"gas": 290_000_000})
+        found = self._model.functions.computeBatch(self._table, self._market, encoded).call({"gas": 290_000_000})
         return [(r[0] / WAD, r[1] / WAD) for r in found]
 
 

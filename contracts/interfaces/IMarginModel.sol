@@ -10,6 +10,7 @@ import {Requirement, Witness} from "./IMarginEngine.sol";
 interface IMarginModel {
     /// @notice `parameters` is not a table of types/Parameter.sol.
     error BadParameterTable(uint256 words, uint256 expected);
+    error LengthsDiffer(uint256 books, uint256 witnesses);
 
     /// @notice The requirement of `book` in `market` under `parameters` (the words of types/Parameter.sol).
     function compute(uint256[] calldata parameters, Market calldata market, Book calldata book)
@@ -17,8 +18,8 @@ interface IMarginModel {
         view
         returns (Requirement memory);
 
-    /// @notice The same for many books, one market each, under the same parameters.
-    function computeBatch(uint256[] calldata parameters, Market[] calldata markets, Book[] calldata books)
+    /// @notice The same for many books in one market.
+    function computeBatch(uint256[] calldata parameters, Market calldata market, Book[] calldata books)
         external
         view
         returns (Requirement[] memory);
@@ -30,4 +31,12 @@ interface IMarginModel {
         Book calldata book,
         Witness calldata witness
     ) external view returns (Requirement memory);
+
+    /// @notice The same for many books in one market, a witness each.
+    function computeWitnessedBatch(
+        uint256[] calldata parameters,
+        Market calldata market,
+        Book[] calldata books,
+        Witness[] calldata witnesses
+    ) external view returns (Requirement[] memory);
 }

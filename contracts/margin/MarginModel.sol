@@ -23,7 +23,7 @@ contract MarginModel is IMarginModel, CaseReader {
     }
 
     /// @inheritdoc IMarginModel
-    function computeBatch(uint256[] calldata parameters, Market[] calldata markets, Book[] calldata books)
+    function computeBatch(uint256[] calldata parameters, Market calldata market, Book[] calldata books)
         external
         view
         returns (Requirement[] memory list)
@@ -31,7 +31,7 @@ contract MarginModel is IMarginModel, CaseReader {
         _reserve(); // before the results are allocated
         list = new Requirement[](books.length);
         for (uint256 i; i < list.length; ++i) {
-            list[i] = MarginCore.requirement(_given(parameters, markets[i], books[i]));
+            list[i] = MarginCore.requirement(_given(parameters, market, books[i]));
         }
     }
 
@@ -43,5 +43,20 @@ contract MarginModel is IMarginModel, CaseReader {
         Witness calldata witness
     ) external view returns (Requirement memory) {
         return MarginCore.witnessed(_given(parameters, market, book), witness);
+    }
+
+    /// @inheritdoc IMarginModel
+    function computeWitnessedBatch(
+        uint256[] calldata parameters,
+        Market calldata market,
+        Book[] calldata books,
+        Witness[] calldata witnesses
+    ) external view returns (Requirement[] memory list) {
+        if (books.length != witnesses.length) revert LengthsDiffer(books.length, witnesses.length);
+        _reserve(); // before the results are allocated
+        list = new Requirement[](books.length);
+        for (uint256 i; i < list.length; ++i) {
+            list[i] = MarginCore.witnessed(_given(parameters, market, books[i]), witnesses[i]);
+        }
     }
 }

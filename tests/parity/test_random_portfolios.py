@@ -24,7 +24,8 @@ from tests.parity.portfolios import random_book, random_market
 
 PORTFOLIOS = int(os.environ.get("DPRE_PARITY_PORTFOLIOS", "2000"))
 PER_MARKET = 40
-BATCH = 20
+BATCH = 20  # books per call: their gas stays below a block's
+ENGINE_WORDS = 153
 TOLERANCE = 1e-9  # of gross notional, joined collateral included
 GAS = hex(29_000_000)
 FIELDS = ("initial", "maintenance", "equity", "margin_equity_initial", "margin_equity_maintenance", "long_options", "gross_notional")
@@ -78,7 +79,7 @@ def portfolios(seed: int) -> Iterator[Portfolio]:
 
 
 class Engine:
-    """Pure calls to the deployed engine, many per request."""
+    """Pure calls to the deployed margin model, many books per call, many calls per request."""
 
     def __init__(self, url: str, chain: Chain, deployment: Deployment) -> None:
         self._url = url
@@ -86,30 +87,41 @@ class Engine:
         self._table = list(deployment.contract(chain, "RiskParameters").functions.table().call())
         self._session = requests.Session()
 
-    def call_data(self, portfolio: Portfolio, proof: tuple[bytes, bytes] | None = None) -> str:
-        arguments: tuple[Any, ...] = case_of(portfolio.case.inputs, self._table, int(portfolio.mode))
-        name = "compute" if proof is None else "computeWitnessed"
-        return str(self._contract.encode_abi(name, [*arguments, *(() if proof is None else (proof,))]))
-
-    def run(self, calls: Sequence[str]) -> list[tuple[int, ...]]:
-        """Requirement words of each call."""
-        transaction = {"to": self._contract.address, "gas": GAS}
+    def run(self, portfolios: Sequence[Portfolio], proofs: Sequence[tuple[bytes, bytes]] | None = None) -> list[tuple[int, ...]]:
+        """Requirement words of each portfolio; with proofs, of its witness. Books of one market and one table share a call."""
+        cases = [case_of(portfolio.case.inputs, self._table, int(portfolio.mode)) for portfolio in portfolios]
+        shared: dict[Any, list[int]] = {}
+        for i, (table, market, _) in enumerate(cases):
+            shared.setdefault((tuple(table), repr(market)), []).append(i)
+        calls = [members[at : at + BATCH] for members in shared.values() for at in range(0, len(members), BATCH)]
+        batch = [
+            {"jsonrpc": "2.0", "id": n, "method": "eth_call", "params": [self._transaction(cases, members, proofs), "latest"]}
+            for n, members in enumerate(calls)
+        ]
         found: dict[int, tuple[int, ...]] = {}
-        for start in range(0, len(calls), BATCH):
-            batch = [
-                {"jsonrpc": "2.0", "id": i, "method": "eth_call", "params": [transaction | {"data": calls[i]}, "latest"]}
-                for i in range(start, min(start + BATCH, len(calls)))
-            ]
-            for answer in self._session.post(self._url, json=batch, timeout=120).json():
-                assert "result" in answer, answer
-                found[answer["id"]] = _words(answer["result"])
-        return [found[i] for i in range(len(calls))]
+        for answer in self._session.post(self._url, json=batch, timeout=120).json():
+            assert "result" in answer, answer
+            members = calls[answer["id"]]
+            found.update(zip(members, _words(answer["result"], len(members)), strict=True))
+        return [found[i] for i in range(len(portfolios))]
+
+    def _transaction(self, cases: Sequence[Any], members: Sequence[int], proofs: Sequence[tuple[bytes, bytes]] | None) -> dict[str, str]:
+        table, market, _ = cases[members[0]]
+        arguments: list[Any] = [table[:ENGINE_WORDS], market, [cases[i][2] for i in members]]
+        name = "computeBatch"
+        if proofs is not None:
+            name, arguments = "computeWitnessedBatch", [*arguments, [proofs[i] for i in members]]
+        return {"to": self._contract.address, "gas": GAS, "data": str(self._contract.encode_abi(name, arguments))}
 
 
-def _words(answer: str) -> tuple[int, ...]:
-    raw = bytes.fromhex(answer[2:])
+def _words(answer: str, count: int) -> list[tuple[int, ...]]:
+    """An array of `Requirement`: its offset, its length, eight words each."""
+    raw = bytes.fromhex(answer[2:])[64:]
     signed = {2, 3, 4}  # equity and margin equities
-    return tuple(int.from_bytes(raw[32 * i : 32 * i + 32], signed=i in signed) for i in range(len(FIELDS)))
+    return [
+        tuple(int.from_bytes(raw[256 * n + 32 * i : 256 * n + 32 * i + 32], signed=i in signed) for i in range(len(FIELDS)))
+        for n in range(count)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -122,13 +134,12 @@ def test_full_scan_and_worst_witness(engine: Engine) -> None:
     seen = dict.fromkeys(MarginMode, 0)
     for seed in range(-(-PORTFOLIOS // PER_MARKET)):
         batch = list(portfolios(seed))
-        for portfolio, words in zip(batch, engine.run([engine.call_data(p) for p in batch]), strict=True):
+        for portfolio, words in zip(batch, engine.run(batch), strict=True):
             for field, found in zip(FIELDS, words, strict=True):
                 assert portfolio.error(field, found) <= TOLERANCE, (portfolio.case.id, portfolio.mode.name, field, found)
             seen[portfolio.mode] += 1
         proven = [p for p in batch if p.mode is MarginMode.PORTFOLIO]
-        calls = [engine.call_data(p, p.worst_witness()) for p in proven]
-        for portfolio, words in zip(proven, engine.run(calls), strict=True):
+        for portfolio, words in zip(proven, engine.run(proven, [p.worst_witness() for p in proven]), strict=True):
             assert portfolio.error("initial", words[0]) <= TOLERANCE, (portfolio.case.id, "witness", words[0])
     assert sum(seen.values()) >= PORTFOLIOS
     assert min(seen.values()) >= PORTFOLIOS // 5
@@ -141,6 +152,6 @@ def test_a_changed_price_is_noticed(engine: Engine) -> None:
         inputs = portfolio.case.inputs
         changed = {name: u | {"spot": u["spot"] * (1 + 1e-6)} for name, u in inputs["market"]["underlyings"].items()}
         other = replace(portfolio, case=replace(portfolio.case, inputs=inputs | {"market": inputs["market"] | {"underlyings": changed}}))
-        (words,) = engine.run([engine.call_data(other)])
+        (words,) = engine.run([other])
         noticed += portfolio.error("initial", words[0]) > TOLERANCE
     assert noticed > PER_MARKET // 4
