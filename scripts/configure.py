@@ -65,6 +65,7 @@ def configure(chain: Chain, deployment: Deployment, deployer: str, expiries: Seq
     calls.append(deployment.contract(chain, "CollateralVault").functions.list(weth["address"]))
     fund = deployment.contract(chain, "InsuranceFund").functions
     calls.append(fund.setMember(deployment.address("Liquidator"), FUND_DRAW_LIMIT, FUND_DRAW_WINDOW))
+    calls.append(fund.setAgent(deployment.address("Deleverager"), deployment.address("Liquidator")))
     breaker = deployment.contract(chain, "CircuitBreaker").functions
     for role, holder in (("TRIPPER", deployment.address("PriceDoor")), ("GUARDIAN", address_of(GUARDIAN))):
         calls += [breaker.grantRole(identifier, holder) for identifier in _role_ids((role,))]

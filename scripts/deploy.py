@@ -106,6 +106,15 @@ def _constructors() -> dict[str, Callable[[Callable[[str], str], str], tuple[Any
             at("MarginModel"),
             at("CircuitBreaker"),
         ),
+        "Nominations": lambda at, _: (at("Ledger"), at("MarginEngine"), at("RiskParameters")),
+        "Deleverager": lambda at, _: (
+            at("Ledger"),
+            at("CollateralVault"),
+            at("RiskParameters"),
+            at("MarginEngine"),
+            at("InsuranceFund"),
+            at("Nominations"),
+        ),
         "MarginCheck": lambda at, _: (
             at("Ledger"),
             at("PriceDoor"),
@@ -113,7 +122,7 @@ def _constructors() -> dict[str, Callable[[Callable[[str], str], str], tuple[Any
             at("MarginEngine"),
             at("CircuitBreaker"),
             at("TradingLimits"),
-            ZERO_ADDRESS,
+            at("Nominations"),
             at("TripDiscount"),
         ),
         "WithdrawalQueue": lambda at, _: (at("CollateralVault"), at("PriceDoor"), at("RiskParameters"), at("CircuitBreaker")),
@@ -158,10 +167,11 @@ def _constructors() -> dict[str, Callable[[Callable[[str], str], str], tuple[Any
     }
 
 
-# The only writers of ledger and vault.
+# Contract -> the only ones that may write to it.
 MODULES = {
-    "Ledger": ("Clearing", "Liquidator", "TradingLimits", "Funding", "Settlement", "ShutdownSettlement"),
-    "CollateralVault": ("Clearing", "Liquidator", "ShutdownSettlement"),
+    "Ledger": ("Clearing", "Liquidator", "TradingLimits", "Deleverager", "Funding", "Settlement", "ShutdownSettlement"),
+    "CollateralVault": ("Clearing", "Liquidator", "Deleverager", "ShutdownSettlement"),
+    "Nominations": ("Deleverager",),
 }
 
 

@@ -32,6 +32,8 @@ REQUIRED_CONTRACTS = (
     "Clearing",
     "Liquidator",
     "ShutdownSettlement",
+    "Nominations",
+    "Deleverager",
     "Lens",
 )
 

@@ -27,16 +27,22 @@ __all__ = [
     "AccountSettled",
     "Begun",
     "CashChanged",
+    "ClaimRepaid",
     "Claimed",
     "CollateralChanged",
     "CollateralConverted",
     "CollateralSet",
     "Decoder",
     "DeficitCleared",
+    "DeficitClosed",
+    "DeficitOpened",
     "DeficitReported",
+    "Deleveraged",
     "Deposited",
     "Drawn",
+    "Dropped",
     "Event",
+    "Executed",
     "ExitPaid",
     "ExitRequested",
     "ExitsSettled",
@@ -53,6 +59,7 @@ __all__ = [
     "Loosened",
     "MarketUpdated",
     "ModeSet",
+    "Nominated",
     "OperatorSet",
     "OrderCancelled",
     "OrderFilled",
@@ -644,6 +651,86 @@ class ExitPaid(Event):
     owner: str
     assets: int
     forgone: int
+
+
+# --- Nominations, Deleverager ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nominated(Event):
+    """longs: the side of `account`; score: 1e-9."""
+
+    contract: ClassVar[str] = "Nominations"
+    instrument: int
+    longs: bool
+    account: int
+    score: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped(Event):
+    """count: of the highest of the queue, who have no more to give."""
+
+    contract: ClassVar[str] = "Nominations"
+    instrument: int
+    longs: bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeficitOpened(Event):
+    """equity: negative; fund_may_pay: of it."""
+
+    contract: ClassVar[str] = "Deleverager"
+    account: int
+    by: str
+    equity: int
+    fund_may_pay: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeficitClosed(Event):
+    """claim: what the account owes to those who paid."""
+
+    contract: ClassVar[str] = "Deleverager"
+    account: int
+    equity: int
+    claim: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleveraged(Event):
+    """size: contracts closed, > 0; haircut: what the counterparty received less than at mark."""
+
+    contract: ClassVar[str] = "Deleverager"
+    account: int
+    counterparty: int
+    instrument: int
+    size: int
+    price: int
+    mark: int
+    haircut: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executed(Event):
+    """equity: before; shared: by the loss index."""
+
+    contract: ClassVar[str] = "Deleverager"
+    account: int
+    equity: int
+    fund_paid: int
+    haircut: int
+    shared: int
+    closes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRepaid(Event):
+    contract: ClassVar[str] = "Deleverager"
+    account: int
+    amount: int
+    left: int
 
 
 EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}

@@ -94,6 +94,8 @@ clearing = _contract("clearing", "Clearing")
 funding = _contract("funding", "Funding")
 settlement = _contract("settlement", "Settlement")
 liquidator_contract = _contract("liquidator_contract", "Liquidator")
+nominations = _contract("nominations", "Nominations")
+deleverager = _contract("deleverager", "Deleverager")
 lens = _contract("lens", "Lens")
 timelock = _contract("timelock", "Timelock")
 

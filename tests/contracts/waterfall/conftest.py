@@ -24,6 +24,7 @@ ETH_PERP = Instrument.perp(ETH).pack()
 BTC_PERP = Instrument.perp(BTC).pack()
 NO_WITNESS = (b"", b"")
 SCENARIOS = 35
+NOMINATION_WINDOW, NOMINATION_BLOCKS = 60, 5
 
 _INDEX = {address_of(index): index for index in range(20)}
 
@@ -131,6 +132,31 @@ class World:
         """Money for the insurance fund."""
         deposit_into_fund(self.system.chain, self.system.deployment, MAKER, amount)
 
+    def open_deficit(self, account: int, by: Any) -> Any:
+        self.move()
+        return self.system.deleverager.openDeficit(account, {"from": by})
+
+    def nominate(self, instrument: int, account: int, by: Any, witness: tuple[bytes, bytes] = NO_WITNESS) -> Any:
+        self.move()
+        return self.system.nominations.nominate(instrument, account, witness, {"from": by})
+
+    def wait_for_nominations(self) -> None:
+        """The window passes, in seconds and in blocks."""
+        self.system.anvil.advance(NOMINATION_WINDOW)
+        for _ in range(NOMINATION_BLOCKS):
+            self.system.anvil.mine()
+
+    def execute(self, account: int, by: Any, closes: int = 64) -> Any:
+        self.move()
+        return self.system.deleverager.execute(account, closes, {"from": by})
+
+    def queue(self, instrument: int, *, longs: bool) -> list[int]:
+        """Accounts, the first to be closed first."""
+        return [int(account) for account in self.system.nominations.adlQueue(instrument, longs)[0]]
+
+    def claim(self, account: int) -> int:
+        return int(self.system.deleverager.deficit(account)[3])
+
     def drift(self) -> int:
         """INV-LEDGER: recorded by the vault minus what accounts hold, 1e-18 USD."""
         return int(self.system.lens.totals(0, 2**32)[3])
@@ -153,6 +179,8 @@ def system(
     engine: Any,
     insurance_fund: Any,
     liquidator_contract: Any,
+    nominations: Any,
+    deleverager: Any,
     lens: Any,
     risk_parameters: Any,
     price_door: Any,
@@ -170,6 +198,8 @@ def system(
         engine: Any
         insurance_fund: Any
         liquidator: Any
+        nominations: Any
+        deleverager: Any
         lens: Any
         parameters: Any
         door: Any
@@ -186,6 +216,8 @@ def system(
         engine,
         insurance_fund,
         liquidator_contract,
+        nominations,
+        deleverager,
         lens,
         risk_parameters,
         price_door,

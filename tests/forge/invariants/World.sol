@@ -22,8 +22,10 @@ import {PriceDoor} from "../../../contracts/oracle/PriceDoor.sol";
 import {MarginMode} from "../../../contracts/types/Book.sol";
 import {InstrumentId, instrumentId, Kind} from "../../../contracts/types/InstrumentId.sol";
 import {Parameter} from "../../../contracts/types/Parameter.sol";
+import {Deleverager} from "../../../contracts/waterfall/Deleverager.sol";
 import {InsuranceFund} from "../../../contracts/waterfall/InsuranceFund.sol";
 import {Liquidator} from "../../../contracts/waterfall/Liquidator.sol";
+import {Nominations} from "../../../contracts/waterfall/Nominations.sol";
 
 interface ICheats {
     function addr(uint256 key) external returns (address);
@@ -69,6 +71,8 @@ contract World {
     MarginReport internal immutable report;
     InsuranceFund internal immutable fund;
     TradingLimits internal immutable limits;
+    Nominations internal immutable nominations;
+    Deleverager internal immutable deleverager;
     MarginCheck internal immutable checks;
     WithdrawalQueue internal immutable queue;
     Clearing internal immutable clearing;
@@ -95,8 +99,12 @@ contract World {
         report = MarginReport(_deploy("MarginReport", abi.encode(ledger, door, parameters, engine)));
         fund = InsuranceFund(_deploy("InsuranceFund", abi.encode(usdc, parameters, this)));
         limits = TradingLimits(_deploy("TradingLimits", abi.encode(ledger, vault, door, parameters, this)));
+        nominations = Nominations(_deploy("Nominations", abi.encode(ledger, engine, parameters)));
+        deleverager = Deleverager(
+            _deploy("Deleverager", abi.encode(ledger, vault, parameters, engine, fund, nominations))
+        );
         checks = MarginCheck(
-            _deploy("MarginCheck", abi.encode(ledger, door, parameters, engine, breaker, limits, address(0), _trips()))
+            _deploy("MarginCheck", abi.encode(ledger, door, parameters, engine, breaker, limits, nominations, _trips()))
         );
         queue = WithdrawalQueue(_deploy("WithdrawalQueue", abi.encode(vault, door, parameters, breaker)));
         clearing = Clearing(_deploy("Clearing", abi.encode(_wiring())));
@@ -220,12 +228,15 @@ contract World {
     }
 
     function _configure() private {
-        address[] memory modules = new address[](2);
-        (modules[0], modules[1]) = (address(clearing), address(liquidator));
+        address[] memory modules = new address[](1);
+        modules[0] = address(deleverager);
+        nominations.wire(modules);
+        modules = new address[](3);
+        (modules[0], modules[1], modules[2]) = (address(clearing), address(liquidator), address(deleverager));
         vault.wire(modules);
-        modules = new address[](5);
+        modules = new address[](6);
         (modules[0], modules[1], modules[2]) = (address(clearing), address(liquidator), address(limits));
-        (modules[3], modules[4]) = (address(funding), address(settlement));
+        (modules[3], modules[4], modules[5]) = (address(funding), address(settlement), address(deleverager));
         ledger.wire(modules);
         breaker.grantRole(breaker.TRIPPER(), address(door));
         breaker.grantRole(breaker.GUARDIAN(), address(this));
@@ -241,6 +252,7 @@ contract World {
         parameters.setUnderlying(BTC, 1, 1e18);
         parameters.setCollateral(WETH, IRiskParameters.CollateralConfig(ETH, true, 0.15e18, 0.1e18));
         fund.setMember(address(liquidator), 10_000_000e18, 1 days);
+        fund.setAgent(address(deleverager), address(liquidator));
         usdc.mint(address(fund), 50_000_000e6);
     }
 
