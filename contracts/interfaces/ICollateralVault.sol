@@ -7,6 +7,9 @@ uint8 constant SETTLEMENT = 255;
 
 /// @title Collateral vault
 /// @notice The only contract that moves traders' tokens. Records what it received, so that donations do not matter.
+/// Tokens: without a return value or with `false` (handled, a `false` reverts); with a fee on transfer, for sender or receiver
+/// (refused); rebasing (up: a donation that nobody owns; down: deposits are refused, those who are in leave as long as there is
+/// some); reverting or blocking holders (the transfer reverts, nobody else is concerned); calling back (guarded).
 /// @dev Token index: `SETTLEMENT` (255) is the settlement token, 0..7 are the collateral tokens in the order of listing.
 /// Amounts crossing this interface are WAD (1e18 tokens); the vault converts to the token's decimals (at most 18).
 interface ICollateralVault is IModules {
@@ -22,6 +25,8 @@ interface ICollateralVault is IModules {
     error WrongAmountReceived(address token, uint256 expected, uint256 received);
     /// @notice The same on the way out: what left the vault is not what was asked.
     error WrongAmountSent(address token, uint256 expected, uint256 sent);
+    /// @notice The token took back what the vault had received (a negative rebase): deposits are refused. In token units.
+    error BalanceBelowRecorded(address token, uint256 held, uint256 recorded);
     /// @notice The vault does not hold `quantity` beyond what it has recorded. In token units.
     error NotReceived(address token, uint256 held, uint256 recorded, uint256 quantity);
     /// @notice More than was recorded. In WAD.

@@ -49,6 +49,8 @@ contract CollateralVault is ICollateralVault, Modules, AccessControl, Reentrancy
         (Token storage t, uint256 amount) = _amount(index, quantity);
         IERC20 erc20 = IERC20(t.token);
         uint256 before = erc20.balanceOf(address(this));
+        // A balance that shrank by itself is a loss for those who are in; nobody else is let in.
+        if (before < t.recorded / t.unit) revert BalanceBelowRecorded(address(erc20), before, t.recorded / t.unit);
         erc20.safeTransferFrom(from, address(this), amount);
         uint256 received = erc20.balanceOf(address(this)) - before;
         if (received != amount) revert WrongAmountReceived(address(erc20), amount, received);

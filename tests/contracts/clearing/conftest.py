@@ -9,7 +9,8 @@ import pytest
 
 from keeper.model import Instrument
 from scripts.anvil import CHAIN_ID, Anvil, private_key
-from scripts.orders import SignedOrder, order, sign_order
+from scripts.orders import SignedOrder, order, sign_order, wad
+from scripts.parameter_list import governed_parameters
 from scripts.roles import address_of
 
 ISOLATED, CROSS, PORTFOLIO = range(3)
@@ -27,6 +28,16 @@ KEYS = {address_of(index): private_key(index) for index in range(16)}
 def fee(size: int, price: int) -> int:
     """Fee of one side of `size` contracts at `price` (both whole), 1e-18 USD."""
     return size * price * FEE_RATE
+
+
+@pytest.fixture
+def govern(risk_parameters: Any, governance: Any) -> Callable[[str, int], None]:
+    """govern("MAX_LEVERAGE", 5 * WAD): what governance decided."""
+
+    def change(name: str, value: int) -> None:
+        risk_parameters.set(governed_parameters()[name].index, value, {"from": governance})
+
+    return change
 
 
 @pytest.fixture
@@ -83,10 +94,10 @@ def settle(clearing: Any, stranger: Any) -> Callable[..., Any]:
 def trade(signed: Callable[..., SignedOrder], settle: Callable[..., Any]) -> Callable[..., Any]:
     """trade(buyer, seller, 10, 3_400): both sign, a stranger settles. On the prices as they are: `publish()` first."""
 
-    def agree(buyer: int, seller: int, size: int, price: int, instrument: Any = PERP) -> Any:
+    def agree(buyer: int, seller: int, size: Any, price: Any, instrument: Any = PERP) -> Any:
         buy = signed(buyer, size, price, instrument)
-        sell = signed(seller, -size, price, instrument)
-        return settle(buy, sell, size * WAD, price * WAD)
+        sell = signed(seller, f"-{size}", price, instrument)
+        return settle(buy, sell, wad(size), wad(price))
 
     return agree
 
