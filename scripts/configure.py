@@ -38,7 +38,7 @@ ROLES = {
     "SpotSources": ("SOURCE_ADMIN",),
     "CollateralVault": ("LISTING_ADMIN",),
     "InsuranceFund": ("MEMBER_ADMIN",),
-    "TradingLimits": ("LIMIT_ADMIN",),
+    "TradingLimits": ("LIMIT_ADMIN", "ATTESTOR"),
 }
 
 

@@ -58,6 +58,8 @@ contract MarginCheck is IMarginCheck {
         uint8 underlying = InstrumentId.wrap(trade.instrument).underlying();
         ICircuitBreaker.State state = BREAKER.stateOf(underlying);
         if (state == ICircuitBreaker.State.SHUTDOWN) revert RiskMustFall(trade.buyer, state);
+        _requireNoDeficit(trade.buyer);
+        _requireNoDeficit(trade.seller);
         uint256 mark = _mark(trade.instrument);
         (uint256 spot,,) = DOOR.prices(underlying);
         _requireInsideBand(trade.price, mark, spot, p);
@@ -76,6 +78,7 @@ contract MarginCheck is IMarginCheck {
         Book memory book = LEDGER.book(account);
         ICircuitBreaker.State state = _strictest(book, p);
         if (state > ICircuitBreaker.State.REDUCE_ONLY) revert WithdrawalsHalted(account, state);
+        _requireNoDeficit(account);
         if (!_mayIncreaseRisk(account)) revert RiskMustFall(account, state);
 
         int256 cash = LEDGER.cash(account);
@@ -85,7 +88,8 @@ contract MarginCheck is IMarginCheck {
         uint256 legs;
         uint256 collateral;
         if (state != ICircuitBreaker.State.NORMAL) (legs, collateral) = TRIPS.discount(account);
-        uint256 uncounted = _uncountedProfitUp(r.equity - int256(legs), cash, book, p);
+        int256 profit = r.equity - int256(legs) - cash + int256(LEDGER.unvestedProfit(account));
+        uint256 uncounted = _uncountedProfitUp(profit, book, p);
         int256 counted = r.marginEquityInitial - int256(legs + collateral + uncounted);
         if (counted < int256(needed)) revert InsufficientInitialMargin(account, counted, needed);
         _requireFresh(r, p);
@@ -181,12 +185,13 @@ contract MarginCheck is IMarginCheck {
 
     /// @dev What of the account's profit does not count: all but PROFIT_FRACTION of what is unrealised (carry included) and of
     /// what was realised within PROFIT_VESTING, the two netted. USD 1e18, rounded up.
-    function _uncountedProfitUp(int256 equity, int256 cash, Book memory book, ParameterTable p)
+    /// @param profitAndCollateral Profit plus the value of the collateral.
+    function _uncountedProfitUp(int256 profitAndCollateral, Book memory book, ParameterTable p)
         private
         view
         returns (uint256)
     {
-        int256 profit = equity - cash - int256(_collateralValue(book.collateral, p));
+        int256 profit = profitAndCollateral - int256(_collateralValue(book.collateral, p));
         if (profit <= 0) return 0;
         return FixedPoint.mulWadUp(uint256(profit), WAD - p.get(Parameter.PROFIT_FRACTION));
     }
@@ -234,6 +239,11 @@ contract MarginCheck is IMarginCheck {
     /// @dev `signedAt` is type(uint256).max where no price was used.
     function _isOlder(uint256 signedAt, uint256 limit) private view returns (bool) {
         return block.timestamp > signedAt && block.timestamp - signedAt > limit;
+    }
+
+    /// @dev An account with an open deficit is closed by liquidators and the deleverager, at their prices.
+    function _requireNoDeficit(uint64 account) private view {
+        if (LEDGER.deficitOpen(account)) revert DeficitIsOpen(account);
     }
 
     function _mayIncreaseRisk(uint64 account) private view returns (bool) {

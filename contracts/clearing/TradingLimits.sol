@@ -15,6 +15,8 @@ import {Parameter} from "../types/Parameter.sol";
 contract TradingLimits is ITradingLimits, AccessControl {
     /// @notice May change all limits: the timelock.
     bytes32 public constant LIMIT_ADMIN = keccak256("LIMIT_ADMIN");
+    /// @notice May say which accounts are one entity's.
+    bytes32 public constant ATTESTOR = keccak256("ATTESTOR");
 
     uint256 private constant WAD = 1e18;
 
@@ -41,6 +43,7 @@ contract TradingLimits is ITradingLimits, AccessControl {
         PARAMETERS = parameters;
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
         _grantRole(LIMIT_ADMIN, admin);
+        _grantRole(ATTESTOR, admin);
     }
 
     /// @inheritdoc ITradingLimits
@@ -59,6 +62,11 @@ contract TradingLimits is ITradingLimits, AccessControl {
     function setTokenLimits(uint8 index, TokenLimits calldata limits) external onlyRole(LIMIT_ADMIN) {
         _tokens[index] = limits;
         emit TokenLimitsSet(index, limits);
+    }
+
+    /// @inheritdoc ITradingLimits
+    function attest(uint64 account, uint32 entity) external onlyRole(ATTESTOR) {
+        LEDGER.setEntity(account, entity);
     }
 
     /// @inheritdoc ITradingLimits
@@ -114,7 +122,16 @@ contract TradingLimits is ITradingLimits, AccessControl {
         if (limits.position != 0 && size > limits.position) {
             revert PositionAboveLimit(account, instrument, size, limits.position);
         }
+        if (limits.entity != 0) _requireEntity(instrument, account, limits.entity);
         _requireShare(account, instrument, size, spot, openInterest);
+    }
+
+    function _requireEntity(uint112 instrument, uint64 account, uint256 limit) private view {
+        uint32 entity = LEDGER.entityOf(account);
+        if (entity == 0) return;
+        uint8 underlying = InstrumentId.wrap(instrument).underlying();
+        uint256 exposure = LEDGER.entityExposure(entity, underlying);
+        if (exposure > limit) revert EntityAboveLimit(entity, underlying, exposure, limit);
     }
 
     function _requireShare(uint64 account, uint112 instrument, uint256 size, uint256 spot, uint256 openInterest)
@@ -130,6 +147,10 @@ contract TradingLimits is ITradingLimits, AccessControl {
         uint256 limit = instrumentLimit[instrument];
         if (limit == 0) limit = limits.instrument;
         if (limit != 0 && openInterest > limit) revert OpenInterestAboveLimit(instrument, openInterest, limit);
+        if (limits.openInterest == 0) return;
+        uint8 underlying = InstrumentId.wrap(instrument).underlying();
+        uint256 total = LEDGER.openInterestOf(underlying);
+        if (total > limits.openInterest) revert UnderlyingAboveLimit(underlying, total, limits.openInterest);
     }
 
     function _valueDown(uint8 index, uint256 quantity) private view returns (uint256) {

@@ -40,6 +40,8 @@ interface IMarginCheck {
     error DebtAboveCap(uint64 account, int256 cash, uint256 limit);
     /// @notice The breaker is not in NORMAL, or a deficit is open: only what lowers the account's risk.
     error RiskMustFall(uint64 account, ICircuitBreaker.State state);
+    /// @notice The account neither trades nor withdraws until its deficit is closed.
+    error DeficitIsOpen(uint64 account);
     error WithdrawalsHalted(uint64 account, ICircuitBreaker.State state);
 
     /// @notice Reverts unless both sides of `trade` may have made it.

@@ -2,9 +2,11 @@
 pragma solidity 0.8.30;
 
 /// @title Limits on trades and deposits
-/// @notice Open interest per instrument and underlying, positions per account, concentration, tokens in the vault and per account.
+/// @notice Open interest per instrument and underlying, positions per account and entity, concentration, tokens in the vault and per account.
 /// A limit binds only what makes the limited quantity grow: who is above may always shrink. 0 means no limit.
-/// Trusted: LIMIT_ADMIN (the timelock) with all limits.
+/// An *entity* is a group of accounts that one party controls; its positions count together.
+/// Trusted: LIMIT_ADMIN (the timelock) with all limits; ATTESTOR with who belongs together: a wrong attestation stops an entity from
+/// growing, or lets it grow, up to the limits of its accounts, and moves nothing.
 interface ITradingLimits {
     /// @dev Contracts 1e18. Two slots.
     struct UnderlyingLimits {
@@ -45,6 +47,9 @@ interface ITradingLimits {
     function setInstrumentLimit(uint112 instrument, uint128 openInterest) external;
 
     function setTokenLimits(uint8 index, TokenLimits calldata limits) external;
+
+    /// @notice Says that an account belongs to an entity (0: to none). Only ATTESTOR. The ledger tells (`EntitySet`).
+    function attest(uint64 account, uint32 entity) external;
 
     /// @notice Reverts unless the limits hold after a trade that the ledger already has: `size` contracts from `seller` to `buyer`.
     /// @param spot USD 1e18 per unit, for the notional that is free of the share rule.

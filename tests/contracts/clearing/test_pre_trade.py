@@ -143,6 +143,60 @@ def test_position_of_an_account(long: int, maker_account: int, trade: Any, publi
     trade(maker_account, long, "0.5", SPOT)  # still above, but smaller
 
 
+def test_open_interest_of_an_underlying(
+    long: int, maker_account: int, engine: Any, trade: Any, publish: Any, limit: Any, expiries: Any
+) -> None:
+    limit(total=3)
+    future = Instrument.future(ETH, expiries[0])
+    publish()
+    price = f"{engine.marks([future.pack()])[0][0] / WAD:.6f}"
+    trade(long, maker_account, 2, SPOT)
+    trade(long, maker_account, 1, price, future)
+    with reverts("UnderlyingAboveLimit", ETH, 4 * WAD, 3 * WAD):
+        trade(long, maker_account, 1, price, future)
+    limit(total=1)
+    publish()
+    trade(maker_account, long, 1, price, future)
+
+
+def test_positions_of_an_entity(
+    long: int,
+    maker_account: int,
+    open_account: Any,
+    trading_limits: Any,
+    ledger: Any,
+    governance: Any,
+    trade: Any,
+    publish: Any,
+    limit: Any,
+    bob: Any,
+) -> None:
+    """Two accounts that one party controls count together, long and short alike."""
+    second, third = (open_account(bob, usdc=10_000) for _ in range(2))
+    for account in (long, second):
+        event = trading_limits.attest(account, 7, {"from": governance}).events["EntitySet"]
+        assert (event["account"], event["entity"]) == (account, 7)
+    assert ledger.entityOf(second) == 7
+    limit(entity=3)
+    publish()
+    trade(long, maker_account, 2, SPOT)
+    trade(maker_account, second, 1, SPOT)
+    with reverts("EntityAboveLimit", 7, ETH, 4 * WAD, 3 * WAD):
+        trade(maker_account, second, 1, SPOT)
+    trade(third, maker_account, 4, SPOT)  # nobody's
+    publish()
+    trade(maker_account, long, 1, SPOT)
+    trade(maker_account, second, 1, SPOT)
+    trading_limits.attest(second, 0, {"from": governance})
+    publish()
+    trade(maker_account, second, 5, SPOT)
+
+
+def test_only_the_attestor(trading_limits: Any, long: int, stranger: Any) -> None:
+    with reverts("AccessControlUnauthorizedAccount", stranger.address, str(trading_limits.ATTESTOR())):
+        trading_limits.attest(long, 1, {"from": stranger})
+
+
 def test_share_of_the_open_interest(
     long: int, maker_account: int, open_account: Any, trade: Any, publish: Any, govern: Any, bob: Any
 ) -> None:

@@ -15,7 +15,7 @@ TRANSFER = 13  # ILedger.CashReason
 
 
 @pytest.fixture
-def two(open_account: Any, publish: Any, alice: Any) -> tuple[int, int]:
+def two(open_account: Any, maker_account: int, publish: Any, alice: Any) -> tuple[int, int]:
     accounts = open_account(alice, usdc=10_000, weth=2), open_account(alice)
     publish()
     return accounts
@@ -51,11 +51,12 @@ def test_what_a_withdrawal_needs_a_transfer_needs(
     clearing.transfer(source, target, WETH, 2 * WAD, {"from": alice})
     required = engine.requirement(source)[0]
     free = 10_000 * WAD - 10 * SPOT * 3 * 10**14 + 500 * WAD - required
+    publish({"ETH": 3_500.0})
     with reverts("InsufficientInitialMargin", source, required - 1, required):
         clearing.transfer(source, target, USDC, free + 1, {"from": alice})
     clearing.transfer(source, target, USDC, free, {"from": alice})
-    move_time(MAX_AGE + 1)
     clearing.transfer(target, source, USDC, WAD, {"from": alice})
+    move_time(MAX_AGE + 1)
     with reverts("StalePrice"):
         clearing.transfer(source, target, USDC, WAD // 2, {"from": alice})
 
@@ -90,6 +91,7 @@ def test_between_accounts_of_one_owner(clearing: Any, open_account: Any, two: tu
 @pytest.fixture
 def holder(two: tuple[int, int], maker_account: int, clearing: Any, trade: Any, publish: Any, alice: Any) -> tuple[int, int]:
     """The first account is long 4 ETH from 3,400 at a price of 3,450; both have cash."""
+    publish()
     trade(two[0], maker_account, 4, SPOT)
     publish()
     clearing.transfer(two[0], two[1], USDC, 4_000 * WAD, {"from": alice})
@@ -110,9 +112,10 @@ def test_a_position_moves_at_mark(clearing: Any, ledger: Any, holder: tuple[int,
 
 
 def test_a_short_position_moves_too(
-    clearing: Any, ledger: Any, holder: tuple[int, int], maker_account: int, open_account: Any, maker: Any
+    clearing: Any, ledger: Any, holder: tuple[int, int], maker_account: int, open_account: Any, publish: Any, maker: Any
 ) -> None:
     other = open_account(maker, usdc=10_000)
+    publish({"ETH": 3_450.0})
     event = clearing.transferPosition(maker_account, other, PERP.pack(), 4 * WAD, {"from": maker}).events["PositionMoved"]
     assert event["size"] == -4 * WAD
     assert ledger.positionSize(other, PERP.pack()) == -4 * WAD
@@ -162,7 +165,16 @@ def test_who_may_move_positions(clearing: Any, open_account: Any, holder: tuple[
 
 
 def test_mode_changes_where_the_new_mode_is_margined(
-    clearing: Any, engine: Any, ledger: Any, open_account: Any, maker_account: int, trade: Any, publish: Any, expiries: Any, alice: Any
+    clearing: Any,
+    engine: Any,
+    ledger: Any,
+    open_account: Any,
+    fund: Any,
+    maker_account: int,
+    trade: Any,
+    publish: Any,
+    expiries: Any,
+    alice: Any,
 ) -> None:
     """A future hedged by a perp needs little in PORTFOLIO and both legs' margin in CROSS."""
     account = open_account(alice, PORTFOLIO, usdc=10_000)
@@ -171,6 +183,7 @@ def test_mode_changes_where_the_new_mode_is_margined(
     price = engine.marks([future.pack()])[0][0]
     trade(account, maker_account, 10, f"{price / WAD:.6f}", future)
     trade(maker_account, account, 10, SPOT)
+    publish()
     clearing.withdraw(account, USDC, 7_000 * WAD, alice, {"from": alice})
     publish()
     with reverts("InsufficientInitialMargin", account, ..., ...):
@@ -178,7 +191,7 @@ def test_mode_changes_where_the_new_mode_is_margined(
     with reverts("IsolatedHoldsOne", account, ..., ...):
         clearing.setMode(account, ISOLATED, {"from": alice})
     assert ledger.account(account)[1] == PORTFOLIO
-    trade(account, maker_account, 8, SPOT)
+    fund(account, alice, usdc_amount=7_000)
     publish()
     event = clearing.setMode(account, CROSS, {"from": alice}).events["ModeSet"]
     assert tuple(event.values()) == (account, CROSS)

@@ -241,16 +241,20 @@ def test_the_books_balance_while_something_waits(
     vault: Any,
     usdc: Any,
     maker_account: int,
-    account: int,
+    open_account: Any,
     publish: Any,
     trade: Any,
+    next_window: Any,
     alice: Any,
+    maker: Any,
 ) -> None:
     """INV-LEDGER and INV-QUEUE: what waits has left the ledger and the vault's record alike."""
+    account = open_account(alice, usdc=1_000)
     publish()
     trade(account, maker_account, "0.1", SPOT)
+    next_window()
     publish()
-    clearing.withdraw(maker_account, USDC, 9_000_000 * WAD, alice, {"from": ledger.account(maker_account)[0]})
+    clearing.withdraw(maker_account, USDC, 9_000_000 * WAD, alice, {"from": maker})
     accounts = range(ledger.accountCount() + 1)
     assert sum(ledger.cash(i) - ledger.costs(i) for i in accounts) == vault.recorded(USDC)
     assert usdc.balanceOf(vault) * UNIT == vault.recorded(USDC)

@@ -112,69 +112,68 @@ def test_collateral_depends_on_its_price(open_account: Any, clearing: Any, break
 
 
 @pytest.fixture
-def crashed(price_door: Any, publish: Any, move_time: Any) -> Any:
+def crashed(price_door: Any, strict_breaker: Any, breaker: Any, confirm: Any) -> Any:
     """ETH falls by 20 % at once: the breaker trips, and after half a minute the confirmed jump applies."""
 
     def crash() -> None:
-        publish({"ETH": 2_720.0})
-        move_time(31)
-        publish({"ETH": 2_720.0})
-        assert price_door.prices(ETH)[0] == 2_720 * WAD
-        assert price_door.preTripSpot(ETH) == 3_400 * WAD
+        confirm({"ETH": 2_720.0})
+        assert breaker.stateOf(ETH) == REDUCE_ONLY
+        assert (price_door.prices(ETH)[0], price_door.preTripSpot(ETH)) == (2_720 * WAD, 3_400 * WAD)
 
     return crash
 
 
+@pytest.mark.parametrize("side", [1, -1])
 def test_tripped_each_leg_counts_at_its_worse_price(
-    open_account: Any, maker_account: int, clearing: Any, engine: Any, breaker: Any, crashed: Any, trade: Any, publish: Any, alice: Any
+    open_account: Any,
+    maker_account: int,
+    clearing: Any,
+    engine: Any,
+    crashed: Any,
+    trade: Any,
+    publish: Any,
+    alice: Any,
+    side: int,
 ) -> None:
-    """The short won 680 per contract in the crash; while tripped it counts as if the price were still 3,400."""
+    """The short won 680 per contract in the crash; while tripped it counts as if the price were still 3,400. The long lost them."""
     account = open_account(alice, usdc=10_000)
     publish()
-    trade(maker_account, account, 5, SPOT)
+    trade(*((account, maker_account) if side > 0 else (maker_account, account)), 5, SPOT)
     crashed()
-    assert breaker.stateOf(ETH) == REDUCE_ONLY
     required = engine.requirement(account)[0]
-    cash = 10_000 * WAD - fee(5, SPOT)
-    profit = 5 * 680 * WAD
-    free = cash + profit // 2 - profit - required
+    free = 10_000 * WAD - fee(5, SPOT) - required - (5 * 680 * WAD if side > 0 else 0)
     with reverts("InsufficientInitialMargin", account, ..., required):
         clearing.withdraw(account, USDC, free - free % 10**12 + 10**12, alice, {"from": alice})
     clearing.withdraw(account, USDC, free - free % 10**12, alice, {"from": alice})
 
 
-def test_tripped_what_lost_counts_as_it_is(
-    open_account: Any, maker_account: int, clearing: Any, engine: Any, crashed: Any, trade: Any, publish: Any, alice: Any
+# --- vesting ---
+
+
+def test_realised_profit_vests(
+    winner: int, maker_account: int, clearing: Any, ledger: Any, trade: Any, publish: Any, move_time: Any, alice: Any
 ) -> None:
-    """The long's price of before would be the better one."""
-    account = open_account(alice, usdc=10_000)
-    publish()
-    trade(account, maker_account, 5, SPOT)
-    crashed()
-    required = engine.requirement(account)[0]
-    free = 10_000 * WAD - fee(5, SPOT) - 5 * 680 * WAD - required
-    with reverts("InsufficientInitialMargin", account, ..., required):
-        clearing.withdraw(account, USDC, free - free % 10**12 + 10**12, alice, {"from": alice})
-    clearing.withdraw(account, USDC, free - free % 10**12, alice, {"from": alice})
+    """1,000 realised by closing: half of it counts today, all of it once the vesting period has passed twice at most."""
+    trade(maker_account, winner, 10, 3_500)
+    assert ledger.unvestedProfit(winner) == 1_000 * WAD
+    cash = ledger.cash(winner)
+    free = cash - 500 * WAD
+    with reverts("InsufficientInitialMargin", winner, -(10**12), 0):
+        clearing.withdraw(winner, USDC, free - free % 10**12 + 10**12, alice, {"from": alice})
+    clearing.withdraw(winner, USDC, free - free % 10**12, alice, {"from": alice})
+    move_time(2 * 86_400)
+    left = ledger.cash(winner)
+    clearing.withdraw(winner, USDC, left - left % 10**12, alice, {"from": alice})
 
 
-def test_tripped_a_hedge_counts_leg_by_leg(
-    open_account: Any, maker_account: int, clearing: Any, engine: Any, crashed: Any, trade: Any, publish: Any, expiries: Any, alice: Any
+def test_losses_still_open_offset_what_was_realised(
+    winner: int, maker_account: int, clearing: Any, engine: Any, trade: Any, publish: Any, alice: Any
 ) -> None:
-    """Long future, short perp: what one lost the other won, and the winner counts at 3,400."""
-    from keeper.model import Instrument  # noqa: PLC0415
-
-    account = open_account(alice, PORTFOLIO, usdc=10_000)
-    future = Instrument.future(ETH, expiries[0])
-    publish()
-    price = engine.marks([future.pack()])[0][0]
-    trade(account, maker_account, 5, f"{price / WAD:.6f}", future)
-    trade(maker_account, account, 5, SPOT)
-    crashed()
-    r = engine.requirement(account)
-    publish({"ETH": 2_720.0})
-    with reverts("InsufficientInitialMargin", account, ..., ...):
-        clearing.withdraw(account, USDC, 6_600 * WAD, alice, {"from": alice})
-    # Equity is about 10,000: 3,400 of it is the short perp's gain, which does not count, and nobody counts it twice.
-    assert abs(r[2] - 10_000 * WAD) < 150 * WAD
-    clearing.withdraw(account, USDC, 10_000 * WAD - 3_400 * WAD - r[0] - 150 * WAD - (r[0] % 10**12), alice, {"from": alice})
+    """1,000 realised on half of the position, then the rest falls by 1,000: nothing was won, nothing is held back."""
+    trade(maker_account, winner, 5, 3_500)
+    publish({"ETH": 3_300.0})
+    required = engine.requirement(winner)[0]
+    equity = engine.requirement(winner)[2]
+    free = equity - required
+    publish({"ETH": 3_300.0})
+    clearing.withdraw(winner, USDC, free - free % 10**12, alice, {"from": alice})
