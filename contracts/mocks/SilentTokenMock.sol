@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 /// @title Token whose transfers return nothing, or false
 /// @notice As Tether's on the main chain (nothing at all), or as early tokens that report failure instead of reverting.
 contract SilentTokenMock {
-    uint8 public constant decimals = 6;
+    uint8 public immutable decimals = 6;
 
     mapping(address holder => uint256) public balanceOf;
     mapping(address holder => mapping(address spender => uint256)) public allowance;
