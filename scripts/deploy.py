@@ -143,8 +143,19 @@ def _constructors() -> dict[str, Callable[[Callable[[str], str], str], tuple[Any
         "Funding": lambda at, _: (at("Ledger"), at("PriceDoor"), at("RiskParameters")),
         "Settlement": lambda at, _: (at("Ledger"), at("PriceDoor")),
         "Liquidator": lambda at, _: (
+            (
+                at("Ledger"),
+                at("CollateralVault"),
+                at("PriceDoor"),
+                at("RiskParameters"),
+                at("MarginEngine"),
+                at("InsuranceFund"),
+                at("CircuitBreaker"),
+            ),
+        ),
+        "LiquidationQuotes": lambda at, _: (
+            at("Liquidator"),
             at("Ledger"),
-            at("CollateralVault"),
             at("PriceDoor"),
             at("RiskParameters"),
             at("MarginEngine"),

@@ -1,18 +1,28 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {Witness} from "./IMarginEngine.sol";
+import {ICircuitBreaker} from "./ICircuitBreaker.sol";
+import {ICollateralVault} from "./ICollateralVault.sol";
+import {IInsuranceFund} from "./IInsuranceFund.sol";
+import {ILedger} from "./ILedger.sol";
+import {IMarginEngine, Witness} from "./IMarginEngine.sol";
+import {IPriceDoor} from "./IPriceDoor.sol";
+import {IRiskParameters} from "./IRiskParameters.sol";
 
 /// @title Liquidator
 /// @notice Tiered liquidation on proof (ledger-and-liquidation.md sections 2-4). Anyone may call; nobody is trusted.
 /// @dev USD 1e18, health and rates 1e18. MM' is the maintenance requirement that the witness proves (a lower bound), MM+ the full
-/// scan after the legs moved, release = MM' - MM+.
+/// scan after the legs moved, release = MM' - MM+ without the marks of paid-up long options (CROSS, ISOLATED), plus as much of those as
+/// the account was short of.
 ///
 /// INV-LIQ-IMPROVES: outside BANKRUPT the true shortfall (maintenance - margin equity) falls by at least
 /// (1 - discount - fee rate) * release; a small account's flat reward comes on top, out of equity that is left.
 /// INV-LIQ-NOT-TOO-MUCH: outside BANKRUPT and small accounts, health after a call (exact) is at most TARGET_HEALTH, MM+ is at least
 /// SMALL_REWARD (less is dust that nobody would liquidate), and in PARTIAL MM+ >= (1 - CLOSE_FACTOR) * MM'. Where only paid-up long
 /// options are left, health is 0 / 0: there the margin equity beyond them is at most SMALL_REWARD.
+///
+/// Works in every state of the circuit breaker but SHUTDOWN. Several liquidators may work on one account in the same block. A lost race
+/// is refused before any scan: `RaceLost` (who names the round), `LegDoesNotShrink` (the legs are gone); it costs gas and nothing else.
 ///
 /// Rewards come from the account's own equity; the fund pays only deficits and the bankrupt reward.
 /// Every price used is at most MAX_ACTION_AGE seconds old.
@@ -22,6 +32,16 @@ interface ILiquidator {
         PARTIAL,
         FULL,
         BANKRUPT
+    }
+
+    struct Wiring {
+        ILedger ledger;
+        ICollateralVault vault;
+        IPriceDoor door;
+        IRiskParameters parameters;
+        IMarginEngine engine;
+        IInsuranceFund fund;
+        ICircuitBreaker breaker;
     }
 
     /// @notice One leg: how much of the account's position moves to the liquidator, signed like the position.
@@ -42,8 +62,17 @@ interface ILiquidator {
         bytes callback;
     }
 
+    /// @param quantity Tokens of collateral `index`, 1e18. @param maxPaid Reverts where they would cost more, USD 1e18.
+    struct Conversion {
+        uint64 account;
+        uint64 to;
+        uint8 index;
+        uint256 quantity;
+        uint256 maxPaid;
+    }
+
     /// @notice What a liquidation did.
-    /// @param requirementBefore MM'. @param requirementAfter MM+. @param release max(0, MM' - MM+).
+    /// @param requirementBefore MM'. @param requirementAfter MM+. @param release What counts of their difference.
     /// @param discount Share of the release paid, 1e18 (0 in BANKRUPT). @param payment All that the liquidator received, flat rewards
     /// included. @param fee To the house, who owes it to the fund. @param fundPaid Drawn from the insurance fund.
     struct Outcome {
@@ -88,6 +117,9 @@ interface ILiquidator {
     event DeficitCovered(uint64 indexed account, uint256 paid, int256 cash);
 
     error NotAuthorised(uint64 account, address caller);
+    error ShutDown(uint256 at);
+    /// @notice Somebody was faster: the account was liquidated `rounds` times by now, the caller decided at `round`.
+    error RaceLost(uint64 account, uint32 round, uint32 rounds);
     error SelfLiquidation(uint64 account);
     error StalePrice(uint256 signedAt, uint256 time, uint256 limit);
     /// @notice The witness does not prove health below the partial threshold.
@@ -111,6 +143,10 @@ interface ILiquidator {
     /// @notice More than the debt and its buffer, or than the buyer's own limit.
     error ConversionTooLarge(uint256 paid, uint256 limit);
     error ShortfallRose(uint64 account, int256 before, int256 afterwards);
+    /// @notice The collateral can go without legs: the shortfall does not rise.
+    error LegsNotNeeded(uint64 account, int256 before, int256 afterwards);
+    /// @notice More legs than the collateral's going made necessary: the shortfall fell by more than `room`.
+    error TooManyLegs(uint64 account, int256 before, int256 afterwards, uint256 room);
     /// @notice The buyer would owe more than the debt cap: a debt is paid, not passed on.
     error BuyerInDebt(uint64 account, int256 cash, uint256 cap);
     /// @notice Only an account without positions and collateral whose cash is negative has a deficit to cover.
@@ -123,15 +159,25 @@ interface ILiquidator {
     /// @dev Tier by health, of which the witness proves an upper bound: PARTIAL below PARTIAL_THRESHOLD, FULL below FULL_THRESHOLD
     /// (renews the clock), BANKRUPT where equity is negative. Outside BANKRUPT
     ///
-    ///      payment = discount * release, fee = LIQUIDATION_FEE * release,
+    ///      payment = discount * release, fee = feeNow() * release,
     ///      payment + fee <= max(0, equity) * release / MM'       (both scaled down to it)
     ///
     /// and the small reward SMALL_REWARD once, where the whole book of an account below SMALL_ACCOUNT is taken, at most the equity left.
     /// In BANKRUPT the fund pays to the account the legs' share of the deficit (by requirement, `StressShare`; all of it where no
-    /// leg is left) and to the liquidator min(BANKRUPT_REWARD * notional of the legs, LIQUIDATION_FEE * release): worthless long
-    /// options, of any notional, earn nothing.
+    /// leg is left) and to the liquidator min(BANKRUPT_REWARD * notional of the legs, LIQUIDATION_FEE * release): worthless
+    /// long options, of any notional, earn nothing. Draws count for the underlyings of the legs; what exceeds the fund's limits reverts, the
+    /// legs stay, and the deficit may be opened instead (auto-deleveraging).
     /// Liquidator's account: SCOPE_TRADE of the caller, initial margin after the callback, on fresh prices.
     function liquidate(Liquidation calldata request) external returns (Outcome memory);
+
+    /// @notice `liquidate` that fails early where somebody was faster, and goes on into tier BANKRUPT.
+    /// @param round `rounds(account)` when the caller decided, ANY_ROUND not to ask.
+    /// @param further Legs for the case that the account is BANKRUPT: taken together with the others where it is when the call begins; as a
+    /// second liquidation where the callback's newer price makes it so. Ignored otherwise.
+    /// @return first As `liquidate`. @return second Tier NONE where there was none. `minPayment` is for both together.
+    function liquidateThrough(Liquidation calldata request, uint32 round, LiquidationLeg[] calldata further)
+        external
+        returns (Outcome memory first, Outcome memory second);
 
     /// @notice Proves a debt that may be converted; starts, renews or resumes the clock of its discount.
     function flagDebt(uint64 account) external;
@@ -144,6 +190,12 @@ interface ILiquidator {
     /// @param quantity Tokens, 1e18, a multiple of the token's unit. @param maxPaid Reverts where it would cost more, USD 1e18.
     function convertCollateral(uint64 account, uint64 to, uint8 index, uint256 quantity, uint256 maxPaid) external;
 
+    /// @notice Buys collateral together with the legs that it covers, at mark: where the collateral alone may not go because the
+    /// shortfall would rise [A: covered calls left naked].
+    /// @dev As `convertCollateral`; the legs shrink positions; with them the shortfall is not above that before, and not below it by more
+    /// than CONVERSION_BUFFER of what the collateral's going alone would have added.
+    function convertCollateralWithLegs(Conversion calldata request, LiquidationLeg[] calldata legs) external;
+
     /// @notice The deficit of an account without positions and collateral, paid by the fund as far as it may.
     /// @return paid To the account, USD 1e18.
     function coverDeficit(uint64 account) external returns (uint256 paid);
@@ -152,12 +204,22 @@ interface ILiquidator {
 
     function debtClock(uint64 account) external view returns (Clock memory);
 
+    /// @notice How many liquidations the account has had.
+    function rounds(uint64 account) external view returns (uint32);
+
+    /// @notice Fee of a liquidation now, 1e18 of the release: from LIQUIDATION_FEE_MAX where the fund covers COVERAGE_LOW of the open
+    /// interest's notional or less, to LIQUIDATION_FEE_MIN at COVERAGE_HIGH.
+    function feeNow() external view returns (uint256);
+
     /// @notice Discount that a FULL liquidation of the account would pay now, 1e18 of the release.
     function discountNow(uint64 account) external view returns (uint256);
 
     /// @notice Discount of a conversion now, 1e18 of the collateral's price.
     function conversionDiscountNow(uint64 account) external view returns (uint256);
 }
+
+/// @dev For `liquidateThrough`.
+uint32 constant ANY_ROUND = type(uint32).max;
 
 /// @title What a liquidator that is a contract may implement to fund or hedge inside its liquidation
 interface ILiquidationCallback {

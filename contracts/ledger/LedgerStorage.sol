@@ -166,9 +166,15 @@ abstract contract LedgerStorage is ILedger, Modules {
     /// would cost a new slot per position. `index` is that of the first free slot where nothing was found.
     function _find(AccountStorage storage a, uint112 instrument) internal view returns (bool found, uint256 index) {
         uint256 count = a.head.positionCount;
-        for (; index < count; ++index) {
-            if (InstrumentId.unwrap(a.positions[index].instrument()) == instrument) return (true, index);
+        Position[POSITION_SLOTS] storage stored = a.positions;
+        // while (index < count && InstrumentId.unwrap(stored[index].instrument()) != instrument) ++index;
+        assembly ("memory-safe") {
+            let to := add(stored.slot, count)
+            let at := stored.slot
+            for {} lt(at, to) { at := add(at, 1) } { if iszero(shl(144, xor(sload(at), instrument))) { break } }
+            index := sub(at, stored.slot)
         }
+        found = index < count;
     }
 
     // --- sums over accounts ---

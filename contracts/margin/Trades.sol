@@ -26,7 +26,8 @@ library Trades {
             for (uint256 i; i < legs.length; ++i) {
                 Leg calldata leg = legs[i];
                 balance += FixedPoint.divFloor(-int256(leg.size) * int256(uint256(leg.price)), SWAD);
-                uint256 at;
+                // Legs in the order of the positions are found at once.
+                uint256 at = i < count && uint112(words.at(i)) == leg.instrument ? i : 0;
                 while (at < count && uint112(words.at(at)) != leg.instrument) ++at;
                 if (at == count) {
                     InstrumentId id = InstrumentId.wrap(leg.instrument);

@@ -61,7 +61,7 @@ enum Parameter {
     DUTCH_DURATION, // [s] from the first discount to the largest
     CLOCK_EXPIRY, // [s] without a renewed proof after which the Dutch clock stops
     CLOCK_RESUME, // [s] within which a renewed proof resumes it
-    LIQUIDATION_FEE, // [1] of the release, to the insurance fund
+    LIQUIDATION_FEE, // [1] of the release that the reward of tier 3 does not exceed; the fee itself is LIQUIDATION_FEE_MIN to _MAX
     SMALL_ACCOUNT, // [USD] maintenance requirement below which an account may be closed whole
     SMALL_REWARD, // [USD] flat reward for liquidating such an account
     BANKRUPT_REWARD, // [1] of the legs' notional, tier 3

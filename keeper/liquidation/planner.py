@@ -174,12 +174,12 @@ class Planner:
 def _cheapest(trials: Trials, tier: Tier, discount: float, rules: Rules) -> Floats | None:
     """Fractions [n] of the best candidate; None where no legs improve the account (its risk is its collateral)."""
     aim = rules.target_health - _BELOW_TARGET
-    least = trials.maintenance * (1.0 - rules.close_factor * (1.0 - _SPARE)) if tier is Tier.PARTIAL else 0.0
+    least = (trials.maintenance - trials.long_options) * (1.0 - rules.close_factor * (1.0 - _SPARE)) if tier is Tier.PARTIAL else 0.0
 
     def allowed(verdicts: Verdicts) -> NDArray[np.bool_]:
         """Within the contract's limits: something is released, neither too much nor dust is left."""
         healthy = np.where(verdicts.nothing_else, verdicts.free <= rules.small_reward, verdicts.health <= aim)
-        stays = verdicts.maintenance >= max(least, 2.0 * rules.small_reward)
+        stays = (verdicts.binding >= least) & (verdicts.maintenance >= 2.0 * rules.small_reward)
         return np.asarray((verdicts.release > 0.0) & healthy & stays)
 
     candidates = _candidates(trials, discount, rules)

@@ -19,11 +19,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """What K closings do, all [K], USD: maintenance after; release (before - after); payment and fee; health after both;
+    """What K closings do, all [K], USD: maintenance after, and binding, the part of it that no paid-up long option is; release; payment
+    and fee; health after both;
     turnover: sum of |closed size| x spot; free: margin equity beyond the paid-up long options; nothing_else: only those
     options are left."""
 
     maintenance: Floats
+    binding: Floats
     release: Floats
     payment: Floats
     fee: Floats
@@ -36,7 +38,8 @@ class Verdicts:
 class Trials:
     """The account in row 0 of `result`, a book of its own. instruments and sizes [n]: its positions; marks and spots [n] USD.
 
-    Rules of contracts/waterfall/ProvenRelease.sol: payment = discount x release, fee = rate x release, both scaled down to
+    Rules of contracts/waterfall/ProvenRelease.sol: release = fall of the binding requirement + long options taken, these at most what was
+    short; payment = discount x release, fee = rate x release (the highest rate: the fund's coverage decides), both scaled down to
     max(0, equity) x release / before.
     """
 
@@ -49,6 +52,8 @@ class Trials:
         self.marks: Floats = self._priced.value[book.instrument]
         self.spots: Floats = self._priced.quotes.spot[self._priced.quotes.underlying_row][book.instrument]
         self.maintenance = float(result.maintenance[0])
+        self.long_options = float(result.long_options[0])
+        self.short = max(0.0, self.maintenance - float(result.margin_equity_maintenance[0]))
         self.equity = float(result.equity[0])
         self.health = float(result.health[0])
 
@@ -72,17 +77,19 @@ class Trials:
             cost=(left * book.cost).ravel(),
         )
         result = margin(trial, self._assessment.market, self._assessment.parameters, self._priced)
-        release = np.maximum(0.0, self.maintenance - result.maintenance)
-        payment, fee = discount * release, rules.liquidation_fee * release
+        binding = result.maintenance - result.long_options
+        options = np.maximum(0.0, self.long_options - result.long_options)
+        release = np.maximum(0.0, self.maintenance - self.long_options - binding) + np.minimum(options, self.short)
+        payment, fee = discount * release, rules.liquidation_fee_max * release
         bound = max(0.0, self.equity) * release / self.maintenance if self.maintenance > 0.0 else np.zeros(count)
         scale = np.minimum(1.0, np.divide(bound, payment + fee, out=np.ones(count), where=payment + fee > 0.0))
         payment, fee = payment * scale, fee * scale
         free = result.margin_equity_maintenance - payment - fee - result.long_options
-        binding = result.maintenance - result.long_options
         some = binding > 1e-12 * np.maximum(1.0, result.maintenance)
         unbounded = np.where(free >= 0.0, np.inf, -np.inf)
         return Verdicts(
             maintenance=result.maintenance,
+            binding=binding,
             release=release,
             payment=payment,
             fee=fee,

@@ -177,6 +177,7 @@ class Rules:
     clock_expiry: float
     clock_resume: float
     liquidation_fee: float
+    liquidation_fee_max: float
     small_account: float
     small_reward: float
     bankrupt_reward: float

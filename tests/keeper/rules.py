@@ -19,6 +19,7 @@ RULES = Rules(
     clock_expiry=1800.0,
     clock_resume=3600.0,
     liquidation_fee=0.05,
+    liquidation_fee_max=0.05,
     small_account=500.0,
     small_reward=5.0,
     bankrupt_reward=0.001,

@@ -177,7 +177,7 @@ def test_healthy_account_is_refused(world: World, long_eth: int, rescuer: int, l
 
 def test_unknown_and_foreign_accounts(world: World, long_eth: int, rescuer: int, liquidator: Any, stranger: Any) -> None:
     world.move({"ETH": 3_280.0})
-    with reverts("UnknownAccount", 999):
+    with reverts("UnknownAccount", 999):  # the ledger's: its book is the first thing that is read
         world.liquidate(999, rescuer, [(ETH_PERP, wad(1))], liquidator)
     with reverts("NotAuthorised", rescuer, stranger.address):
         world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(1))], stranger)

@@ -110,7 +110,7 @@ contract World {
         clearing = Clearing(_deploy("Clearing", abi.encode(_wiring())));
         funding = Funding(_deploy("Funding", abi.encode(ledger, door, parameters)));
         settlement = Settlement(_deploy("Settlement", abi.encode(ledger, door)));
-        liquidator = Liquidator(_deploy("Liquidator", abi.encode(ledger, vault, door, parameters, engine, fund)));
+        liquidator = Liquidator(_deploy("Liquidator", abi.encode(ledger, vault, door, parameters, engine, fund, breaker)));
         _configure();
         _list();
         publish();
