@@ -3,7 +3,8 @@
     python -m benchmarks.gas            (make gas) writes snapshots/gas.json and prints it as the last line
     python -m benchmarks.gas --check    compares with snapshots/gas.json instead: exit 1 where a figure rose by more than 2 %
 
-Every figure is a line `name: gas` that a test of tests/forge/gas logs; `per_option_scenario` is derived from two of them.
+Every figure is a line `name: gas` that a test of tests/forge/gas logs; `per_option_scenario` and `adl_per_counterparty` are each
+derived from two of them.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def measure() -> dict[str, int]:
         sys.exit(f"the gas benchmarks did not run:\n{run.stdout}{run.stderr}")
     more = figures["portfolio_64x35_cold"] - figures["portfolio_64x23_cold"]
     figures["per_option_scenario"] = round(more / (OPTIONS * SCENARIOS_MORE))
+    figures["adl_per_counterparty"] = round((figures["adl_11_counterparties"] - figures["adl_1_counterparty"]) / 10)
     return dict(sorted(figures.items()))
 
 
