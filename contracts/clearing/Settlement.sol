@@ -69,7 +69,7 @@ contract Settlement is ISettlement {
             LEDGER.settlePosition(account, held[i].instrument, _value(id, price));
             ++positions;
         }
-        if (positions != 0) emit AccountSettled(account, underlying, expiry, positions);
+        if (positions != 0) emit PositionsSettled(account, underlying, expiry, positions);
     }
 
     function _price(uint40 key) private view returns (uint256 price) {

@@ -76,19 +76,19 @@ interface ILedger is IModules {
     event CarryRealised(uint64 indexed account, uint112 indexed instrument, int256 fundingIndex);
     /// @notice A one-sided close of `size` contracts (signed) at a final price. @param inTransit After it, USD 1e18.
     event PositionSettled(uint64 indexed account, uint112 indexed instrument, int256 size, uint256 price, int256 inTransit);
-    /// @notice The account's debt owes interest from debit index `index` (1e15) on.
-    event InterestStarted(uint64 indexed account, uint56 index);
+    /// @notice The account's debt owes interest from debit index `debitIndex` (1e15) on.
+    event InterestStarted(uint64 indexed account, uint56 debitIndex);
     /// @notice The buckets of realised profit after a change, USD 1e18; `since`: begin of the current one.
     event ProfitCounted(uint64 indexed account, uint256 current, uint256 previous, uint256 since);
-    /// @param index Of both sides at `since`, without shared losses, USD 1e18 per contract. @param ended It stands for good.
-    event FundingRateSet(uint8 indexed underlying, int256 ratePerSecond, int256 index, uint256 since, bool ended);
-    /// @param index Debit index at `since`, 1e15 modulo 2**56.
-    event DebitRateSet(uint256 perYear, uint56 index, uint256 since);
+    /// @param fundingIndex Of both sides at `since`, without shared losses, USD 1e18 per contract. @param ended It stands for good.
+    event FundingRateSet(uint8 indexed underlying, int256 ratePerSecond, int256 fundingIndex, uint256 since, bool ended);
+    /// @param debitIndex At `since`, 1e15 modulo 2**56.
+    event DebitRateSet(uint256 perYear, uint56 debitIndex, uint256 since);
     event ProfitVestingSet(uint256 period);
-    /// @notice The holders of one side owe `amount` (USD 1e18) to `debtor`. @param index Loss index of the side after it, USD 1e18 per
+    /// @notice The holders of one side owe `amount` (USD 1e18) to `debtor`. @param lossIndex Of the side after it, USD 1e18 per
     /// contract. @param rounding What the side owes beyond `amount`, to the house.
     event LossShared(
-        uint64 indexed debtor, uint112 indexed instrument, bool longs, uint256 amount, int256 index, uint256 rounding
+        uint64 indexed debtor, uint112 indexed instrument, bool longs, uint256 amount, int256 lossIndex, uint256 rounding
     );
 
     error UnknownAccount(uint64 account);

@@ -7,7 +7,7 @@ pragma solidity 0.8.30;
 /// same prices, so that settling changes no equity and it does not matter when, by whom and in which order it is done.
 /// @dev An account that cannot pay is left with negative cash: a debt like any other.
 interface ISettlement {
-    event AccountSettled(uint64 indexed account, uint8 indexed underlying, uint32 indexed expiry, uint256 positions);
+    event PositionsSettled(uint64 indexed account, uint8 indexed underlying, uint32 indexed expiry, uint256 positions);
     /// @notice `settleNext` has visited every account up to `account`.
     event SettlementAdvanced(uint8 indexed underlying, uint32 indexed expiry, uint64 account);
 

@@ -26,21 +26,25 @@ __all__ = [
     "AccountOpened",
     "AccountSettled",
     "Begun",
+    "CarryRealised",
     "CashChanged",
     "ClaimRepaid",
     "Claimed",
     "CollateralChanged",
     "CollateralConverted",
     "CollateralSet",
+    "DebitRateSet",
     "Decoder",
     "DeficitCleared",
     "DeficitClosed",
     "DeficitOpened",
     "DeficitReported",
+    "DeficitSet",
     "Deleveraged",
     "Deposited",
     "Drawn",
     "Dropped",
+    "EntitySet",
     "Event",
     "Executed",
     "ExitPaid",
@@ -51,12 +55,15 @@ __all__ = [
     "FillSkipped",
     "Finalised",
     "Flagged",
+    "FundingRateSet",
     "GroupSet",
     "InstrumentLimitSet",
+    "InterestStarted",
     "JumpConfirmed",
     "LegTaken",
     "Liquidated",
     "Loosened",
+    "LossShared",
     "MarketUpdated",
     "ModeSet",
     "Nominated",
@@ -67,6 +74,9 @@ __all__ = [
     "ParameterSet",
     "PositionChanged",
     "PositionMoved",
+    "PositionSettled",
+    "ProfitCounted",
+    "ProfitVestingSet",
     "ScenariosSet",
     "SettlementFixed",
     "ShutDown",
@@ -160,6 +170,103 @@ class PositionChanged(Event):
     cost: int
     funding_index: int
     price: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarryRealised(Event):
+    """The position's carry became cash without a trade; funding_index: its new entry."""
+
+    contract: ClassVar[str] = "Ledger"
+    account: int
+    instrument: int
+    funding_index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionSettled(Event):
+    """A one-sided close at a final price; in_transit: after it."""
+
+    contract: ClassVar[str] = "Ledger"
+    account: int
+    instrument: int
+    size: int
+    price: int
+    in_transit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingRateSet(Event):
+    """rate_per_second from `since` on; funding_index: of both sides then, without shared losses; ended: for good."""
+
+    contract: ClassVar[str] = "Ledger"
+    underlying: int
+    rate_per_second: int
+    funding_index: int
+    since: int
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DebitRateSet(Event):
+    """per_year from `since` on; debit_index: then, 1e15 modulo 2**56."""
+
+    contract: ClassVar[str] = "Ledger"
+    per_year: int
+    debit_index: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterestStarted(Event):
+    """The account's debt owes from debit index `debit_index` on."""
+
+    contract: ClassVar[str] = "Ledger"
+    account: int
+    debit_index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossShared(Event):
+    """loss_index: loss index of the side after it; rounding: what the side owes beyond `amount`, to the house."""
+
+    contract: ClassVar[str] = "Ledger"
+    debtor: int
+    instrument: int
+    longs: bool
+    amount: int
+    loss_index: int
+    rounding: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeficitSet(Event):
+    contract: ClassVar[str] = "Ledger"
+    account: int
+    open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntitySet(Event):
+    contract: ClassVar[str] = "Ledger"
+    account: int
+    entity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfitCounted(Event):
+    """The buckets of realised profit after a change; since: begin of the current one."""
+
+    contract: ClassVar[str] = "Ledger"
+    account: int
+    current: int
+    previous: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfitVestingSet(Event):
+    contract: ClassVar[str] = "Ledger"
+    period: int
 
 
 # --- CollateralVault, InstrumentRegistry ---

@@ -181,6 +181,7 @@ class PreparedBook:
         self.table = PreparedTable(book.table, parameters, underlyings, threads)
         self.layout = AccountLayout.of(book, underlyings, groups)
         self._segments: SegmentLayout | None = None
+        self._booked: Floats | None = None
         p, U = parameters, len(underlyings)
         self._room = CHUNK * max(1, int(np.diff(self.layout.signature_start).max(initial=0)))
         self._scratch = line_aligned(self.threads * self._room * 10)
@@ -254,6 +255,14 @@ class PreparedBook:
         back = np.empty_like(self.row)
         back[self.row] = np.arange(len(back))
         return type(figures)(*(getattr(figures, item.name)[back] for item in fields(figures)))
+
+    def owe(self, owed: Floats | None) -> None:
+        """owed [A]: USD that the accounts owe beside their cash from now on, in the order of the book; None: nothing."""
+        if self._booked is None:
+            if owed is None:
+                return
+            self._booked = self.layout.funds.copy()
+        np.copyto(self.layout.funds, self._booked if owed is None else self._booked - owed[self.row])
 
     def figures(self, market: Market | MarketVector) -> AccountFigures:
         """Every account in its own mode, in the order of `row`; the arrays are overwritten by the next call.

@@ -24,10 +24,14 @@ class MarginMode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """size: signed contracts; cost: signed USD paid for the open size. Unrealised P&L = size * mark - cost."""
+    """size: signed contracts; cost: signed USD paid for the open size. Unrealised P&L = size * mark - cost.
+
+    carry_entry: carry index of its side when it last changed, 1e-18 USD per contract (keeper.portfolio.carry); no part of equality.
+    """
 
     size: Wad
     cost: Wad
+    carry_entry: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         _wad("size of a position", self.size)
@@ -37,7 +41,8 @@ class Position:
 @dataclass(frozen=True, slots=True)
 class Account:
     """id: the ledger's number; owner: address as text; cash: signed USD, realised; collateral: token name -> quantity
-    (1e18 per whole token, never negative); positions: instrument -> position, sizes other than zero.
+    (1e18 per whole token, never negative); positions: instrument -> position, sizes other than zero. interest_entry: debit
+    index from which a debt owes, 1e-15; deficit_open: interest stands still; neither is part of equality.
 
     The mappings are copied and read-only. Raises AccountError for contents the ledger could not hold.
     """
@@ -48,6 +53,8 @@ class Account:
     cash: Wad
     collateral: Mapping[str, Wad] = field(default_factory=dict)
     positions: Mapping[Instrument, Position] = field(default_factory=dict)
+    interest_entry: int = field(default=0, compare=False)
+    deficit_open: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if type(self.id) is not int or not 0 <= self.id < 2**64:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +20,8 @@ from keeper.errors import AccountError, MarketError
 from keeper.kernels import why_not_kernels
 from keeper.margin import Book, MarginResult, margin
 from keeper.model import Account, Instrument, Market, Parameters
-from keeper.portfolio import ParameterTable, Rules, State
+from keeper.monitoring.accruals import Accruals
+from keeper.portfolio import Carry, ParameterTable, Rules, State
 
 if TYPE_CHECKING:
     from keeper.kernels.prepared import AccountFigures, PreparedBook
@@ -39,7 +40,8 @@ _OVERLAY_LEAST = 64
 @dataclass(frozen=True, slots=True)
 class Figures:
     """Per account [A], USD, meanings as in keeper.margin.MarginResult; account_id: ascending where the state's are;
-    positions: how many; cash: as on the ledger."""
+    positions: how many; cash: as on the ledger, whereas
+    equity includes what has accrued since."""
 
     account_id: NDArray[np.int64]
     positions: NDArray[np.int64]
@@ -79,7 +81,8 @@ class Assessment:
     @classmethod
     def whole(cls, block: Block, state: State, market: Market, parameters: Parameters, rules: Rules) -> Assessment:
         """All accounts of `state` in one pass of the reference. Raises as keeper.margin.margin."""
-        result = margin(Book.from_accounts(state.accounts.values(), parameters), market, parameters)
+        accounts = [state.carry.accrued(account, block.time) for account in state.accounts.values()]
+        result = margin(Book.from_accounts(accounts, parameters), market, parameters)
         return cls(block, state, market, parameters, rules, Figures.of_result(result))
 
     def row(self, account: int) -> int:
@@ -96,7 +99,8 @@ class Assessment:
             found = self.state.accounts.get(account)
             if found is None:
                 raise AccountError(f"expected an account of the ledger, got {account}")
-            self._alone[account] = margin(Book.from_accounts([found], self.parameters), self.market, self.parameters)
+            accrued = self.state.carry.accrued(found, self.block.time)
+            self._alone[account] = margin(Book.from_accounts([accrued], self.parameters), self.market, self.parameters)
         return self._alone[account]
 
     def marks_of(self, account: int) -> dict[Instrument, float]:
@@ -145,16 +149,16 @@ class Assessor:
             self._base, self._beside, self._beside_ids = _Part(), _Part(), ()
         parameters, market = self._parameters, state.market(block.time)
         try:
-            figures = self._evaluate(state.accounts, market, parameters)
+            figures = self._evaluate(state.accounts, market, parameters, state.carry)
             unpriced: tuple[int, ...] = ()
         except MarketError:
             # One account with an instrument that nobody quotes must not blind the keeper to all the others.
             unpriced = tuple(sorted(account.id for account in state.accounts.values() if not _is_priced(state, account)))
             priced = {number: account for number, account in state.accounts.items() if number not in unpriced}
-            figures = self._evaluate(priced, market, parameters)
+            figures = self._evaluate(priced, market, parameters, state.carry)
         return Assessment(block, state, market, parameters, state.table.rules(), figures, unpriced)
 
-    def _evaluate(self, accounts: Mapping[int, Account], market: Market, parameters: Parameters) -> Figures:
+    def _evaluate(self, accounts: Mapping[int, Account], market: Market, parameters: Parameters, carry: Carry) -> Figures:
         base = self._base
         if accounts is not base.accounts:
             known = base.accounts
@@ -167,10 +171,10 @@ class Assessor:
                 self._beside, self._beside_ids = _Part({number: accounts[number] for number in changed}, parameters), changed
         else:
             self._beside, self._beside_ids = _Part(), ()
-        large = base.figures(market, parameters)
+        large = base.figures(market, parameters, carry)
         if not self._beside_ids:
             return large
-        return _merged(large, self._beside.figures(market, parameters))
+        return _merged(large, self._beside.figures(market, parameters, carry))
 
 
 class _Part:
@@ -180,19 +184,30 @@ class _Part:
         self.accounts: Mapping[int, Account] = accounts or {}
         self._book = None if parameters is None else Book.from_accounts(self.accounts.values(), parameters)
         self._prepared: PreparedBook | None = None
+        self._accruals: Accruals | None = None
 
-    def figures(self, market: Market, parameters: Parameters) -> Figures:
+    def figures(self, market: Market, parameters: Parameters, carry: Carry) -> Figures:
         book = self._book
         if book is None or not book.accounts:
             return _empty()
         if book.accounts < _KERNELS_FROM or why_not_kernels() is not None:
-            return Figures.of_result(margin(book, market, parameters))
+            owing = book if (owed := self._owed(carry, market.time)) is None else replace(book, cash=book.cash - owed)
+            return _figures(book, margin(owing, market, parameters))
         from keeper.kernels.prepared import PreparedBook  # noqa: PLC0415 - numba may be missing
 
         prepared = self._prepared
         if prepared is None or prepared.groups != market.groups or prepared.table.plan.underlyings != tuple(market.underlyings):
             self._prepared = prepared = PreparedBook.of(book, market, parameters)
+        prepared.owe(self._owed(carry, market.time))
         return _figures(book, prepared.in_book_order(prepared.figures(market)))
+
+    def _owed(self, carry: Carry, time: int) -> Floats | None:
+        """[A] USD in the order of the book; None where nothing was ever charged."""
+        if not carry.ever:
+            return None
+        if self._accruals is None or self._accruals.losses is not carry.losses:
+            self._accruals = Accruals(self.accounts.values(), carry)
+        return self._accruals.owed(carry, time)
 
 
 _COPIED = ("initial", "maintenance", "equity", "margin_equity_initial", "margin_equity_maintenance", "gross_notional", "health")

@@ -1,5 +1,6 @@
 """Portfolio state: a pure fold of the chain's events, and its comparison with the contracts' own views."""
 
+from keeper.portfolio.carry import Carry, Debit, Funding
 from keeper.portfolio.fold import fold
 from keeper.portfolio.follower import Follower, Progress
 from keeper.portfolio.reconciliation import Reconciler, account_of_view, differences, table_differences
@@ -8,8 +9,11 @@ from keeper.portfolio.table import Parameter, ParameterTable, Rules
 
 __all__ = [
     "HOUSE",
+    "Carry",
+    "Debit",
     "Expiry",
     "Follower",
+    "Funding",
     "Parameter",
     "ParameterTable",
     "Progress",

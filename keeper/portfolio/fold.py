@@ -12,13 +12,19 @@ from typing import Any
 
 from keeper.chain.events import (
     AccountOpened,
+    CarryRealised,
     CashChanged,
     CollateralChanged,
     CollateralSet,
+    DebitRateSet,
+    DeficitSet,
     Event,
     ExpiryUpdated,
     Flagged,
+    FundingRateSet,
     GroupSet,
+    InterestStarted,
+    LossShared,
     MarketUpdated,
     ModeSet,
     OperatorSet,
@@ -32,6 +38,7 @@ from keeper.chain.events import (
 )
 from keeper.errors import EventError
 from keeper.model import Account, Instrument, MarginMode, Position, Wad
+from keeper.portfolio.carry import Debit, Funding
 from keeper.portfolio.state import HOUSE, Expiry, Spot, State
 
 __all__ = ["fold"]
@@ -51,6 +58,9 @@ def fold(state: State, events: Iterable[Event], token_names: dict[str, str] | No
     return draft.finish()
 
 
+_OfAccount = AccountOpened | ModeSet | CashChanged | CollateralChanged | PositionChanged | CarryRealised | InterestStarted | DeficitSet
+
+
 class _Draft:
     """A state being changed. `accounts` and `expiries`, which grow large, are copied at the first write to them: a batch
     that does not touch them leaves the very same mapping, which tells readers that nothing changed."""
@@ -63,6 +73,7 @@ class _Draft:
         self.clocks = dict(state.clocks)
         self.symbols = dict(state.symbols)
         self.tokens = dict(state.tokens)
+        self.carry = state.carry
         self.token_names = token_names
         self._accounts: dict[int, Account] | None = None
         self._expiries: dict[tuple[int, int], Expiry] | None = None
@@ -79,7 +90,7 @@ class _Draft:
             self._expiries = dict(self.state.expiries)
         return self._expiries
 
-    def account(self, event: AccountOpened | ModeSet | CashChanged | CollateralChanged | PositionChanged) -> Account:
+    def account(self, event: _OfAccount) -> Account:
         try:
             return self.accounts[event.account]
         except KeyError:
@@ -95,6 +106,7 @@ class _Draft:
             self.clocks,
             self.symbols,
             self.tokens,
+            self.carry,
         )
 
 
@@ -146,10 +158,43 @@ def _position(draft: _Draft, event: PositionChanged) -> None:
     instrument = _instrument(event.instrument)
     positions = dict(account.positions)
     if event.size:
-        positions[instrument] = Position(Wad(event.size), Wad(event.cost))
+        positions[instrument] = Position(Wad(event.size), Wad(event.cost), event.funding_index)
     else:
         positions.pop(instrument, None)
     draft.accounts[event.account] = replace(account, positions=positions)
+
+
+def _carry_realised(draft: _Draft, event: CarryRealised) -> None:
+    account = draft.account(event)
+    instrument = _instrument(event.instrument)
+    if instrument not in account.positions:
+        raise EventError(f"carry of account {event.account} in block {event.block}: it has no position in {instrument}")
+    position = replace(account.positions[instrument], carry_entry=event.funding_index)
+    draft.accounts[event.account] = replace(account, positions={**account.positions, instrument: position})
+
+
+def _interest(draft: _Draft, event: InterestStarted) -> None:
+    draft.accounts[event.account] = replace(draft.account(event), interest_entry=event.debit_index)
+
+
+def _deficit(draft: _Draft, event: DeficitSet) -> None:
+    draft.accounts[event.account] = replace(draft.account(event), deficit_open=event.open)
+
+
+def _funding(draft: _Draft, event: FundingRateSet) -> None:
+    funding = Funding(event.funding_index, event.rate_per_second, event.since)
+    draft.carry = replace(draft.carry, funding={**draft.carry.funding, event.underlying: funding})
+
+
+def _debit(draft: _Draft, event: DebitRateSet) -> None:
+    draft.carry = replace(draft.carry, debit=Debit(event.debit_index, event.per_year, event.since))
+
+
+def _loss(draft: _Draft, event: LossShared) -> None:
+    instrument = _instrument(event.instrument)
+    longs, shorts = draft.carry.losses.get(instrument, (0, 0))
+    sides = (event.loss_index, shorts) if event.longs else (longs, event.loss_index)
+    draft.carry = replace(draft.carry, losses={**draft.carry.losses, instrument: sides})
 
 
 def _token(draft: _Draft, event: TokenListed) -> None:
@@ -207,6 +252,12 @@ _HANDLERS: dict[type[Event], Callable[[_Draft, Any], None]] = {
     CashChanged: _cash,
     CollateralChanged: _collateral,
     PositionChanged: _position,
+    CarryRealised: _carry_realised,
+    InterestStarted: _interest,
+    DeficitSet: _deficit,
+    FundingRateSet: _funding,
+    DebitRateSet: _debit,
+    LossShared: _loss,
     TokenListed: _token,
     UnderlyingListed: _underlying_listed,
     MarketUpdated: _market,

@@ -16,6 +16,7 @@ from typing import Any
 
 from keeper.errors import StoreError
 from keeper.model import Account, Instrument, Position, Wad
+from keeper.portfolio.carry import Carry, Debit, Funding
 from keeper.portfolio.state import Expiry, Spot, State
 from keeper.portfolio.table import ParameterTable
 
@@ -27,7 +28,7 @@ _PACKAGES = ("keeper.model", "keeper.portfolio")
 
 def shape_of_state() -> str:
     """Changes whenever a type inside a state gets other fields."""
-    types = (State, Account, Instrument, Position, Wad, Expiry, Spot, ParameterTable)
+    types = (State, Account, Instrument, Position, Wad, Expiry, Spot, ParameterTable, Carry, Debit, Funding)
     described = [(kind.__name__, [(item.name, str(item.type)) for item in dataclasses.fields(kind)]) for kind in types]
     return hashlib.sha256(repr(described).encode()).hexdigest()[:16]
 

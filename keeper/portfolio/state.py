@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from keeper.errors import MarketError
 from keeper.model import WAD, Account, ExpiryMarket, MarginMode, Market, SviSlice, UnderlyingMarket, Wad
+from keeper.portfolio.carry import Carry
 from keeper.portfolio.table import ParameterTable
 
 __all__ = ["HOUSE", "NOBODY", "Expiry", "Spot", "State"]
@@ -68,7 +69,8 @@ def _house() -> Mapping[int, Account]:
 class State:
     """accounts: by id, the house included; operators: (account, address) -> scopes; spots, expiries: market feeds by
     underlying and (underlying, expiry); table: governed numbers; clocks: account -> start of its Dutch clock as last
-    flagged; symbols: of underlyings; fund_balance: as last drawn from, None before."""
+    flagged; symbols: of underlyings; fund_balance: as last drawn from, None before;
+    carry: what positions and debts owe beside cash and cost."""
 
     accounts: Mapping[int, Account] = field(default_factory=_house)
     operators: Mapping[tuple[int, str], int] = field(default_factory=dict)
@@ -78,6 +80,7 @@ class State:
     clocks: Mapping[int, int] = field(default_factory=dict)
     symbols: Mapping[int, str] = field(default_factory=dict)
     tokens: Mapping[int, str] = field(default_factory=dict)
+    carry: Carry = field(default_factory=Carry)
 
     def __post_init__(self) -> None:
         for name in ("accounts", "operators", "spots", "expiries", "clocks", "symbols", "tokens"):

@@ -93,7 +93,7 @@ def test_everybody_is_paid_what_the_price_says(
         before[party.account] = (ledger.cash(party.account), exact, engine.requirement(party.account)["equity"])
     receipt = settlement.settle([p.account for p in parties], ETH, expiry, {"from": stranger})
     assert receipt.return_value == 8
-    settled = {e["account"]: e["positions"] for e in receipt.events["AccountSettled"]}
+    settled = {e["account"]: e["positions"] for e in receipt.events["PositionsSettled"]}
     assert settled == {parties[0].account: 3, parties[1].account: 2, parties[2].account: 3}
     for party in parties:
         cash, exact, equity = before[party.account]

@@ -29,7 +29,7 @@ def test_longs_pay_shorts(ledger: Any, module: Any, trade: Any, at: Any, buyer: 
     rate = 7 * 10**14 + 1
     receipt = ledger.setFundingRate(0, rate, {"from": module})
     event = dict(receipt.events["FundingRateSet"])
-    assert event == {"underlying": 0, "ratePerSecond": rate, "index": 0, "since": receipt.timestamp, "ended": False}
+    assert event == {"underlying": 0, "ratePerSecond": rate, "fundingIndex": 0, "since": receipt.timestamp, "ended": False}
     assert ledger.fundingRate(0) == rate
     at(1_000)
     receipt = ledger.accrue(buyer)
@@ -150,7 +150,7 @@ def test_a_shared_loss_is_borne_pro_rata(
         "instrument": CALL,
         "longs": True,
         "amount": 100 * WAD,
-        "index": step,
+        "lossIndex": step,
         "rounding": 3 * step - 100 * WAD,
     }
     assert ledger.cash(debtor) == 100 * WAD
@@ -168,7 +168,7 @@ def test_shorts_share_too_and_who_comes_later_does_not(
     debtor = account_of(carol)
     trade(seller, buyer, 4 * WAD, 50 * WAD, CALL)
     receipt = ledger.shareLoss(debtor, CALL, False, 8 * WAD, {"from": module})
-    assert receipt.events["LossShared"]["index"] == -2 * WAD
+    assert receipt.events["LossShared"]["lossIndex"] == -2 * WAD
     late = account_of(carol)
     trade(late, buyer, 4 * WAD, 50 * WAD, CALL)
     assert (ledger.accrued(seller)[0], ledger.accrued(late)[0], ledger.accrued(buyer)[0]) == (8 * WAD, 0, 0)

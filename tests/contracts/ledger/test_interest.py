@@ -35,8 +35,8 @@ def debt(ledger: Any, module: Any, buyer: int) -> Any:
 def test_grows_with_time(ledger: Any, debt: Any, at: Any, buyer: int) -> None:
     at(YEAR // 2)
     receipt = ledger.accrue(buyer)
-    entry = debt.events["InterestStarted"]["index"] if "InterestStarted" in debt.events else 0
-    now = receipt.events["InterestStarted"]["index"]
+    entry = debt.events["InterestStarted"]["debitIndex"] if "InterestStarted" in debt.events else 0
+    now = receipt.events["InterestStarted"]["debitIndex"]
     paid = -receipt.events["CashChanged"][0]["change"]
     assert paid == ceil(Fraction(1_000 * WAD * (now - entry), 10**15))
     assert abs(paid - 50 * WAD) <= 10**15  # a second at 10 %: 3e-9 of the debt
@@ -81,7 +81,7 @@ def test_none_on_credit_and_none_from_before_the_debt(ledger: Any, module: Any, 
     ledger.accrue(buyer)
     assert ledger.cash(buyer) == 500 * WAD
     receipt = ledger.changeCash(buyer, -600 * WAD, WITHDRAWAL, {"from": module})
-    assert abs(receipt.events["InterestStarted"]["index"] - 10**14) < 10**9  # 10 % of a year, 1e15
+    assert abs(receipt.events["InterestStarted"]["debitIndex"] - 10**14) < 10**9  # 10 % of a year, 1e15
     assert ledger.accrued(buyer)[1] == 0
 
 

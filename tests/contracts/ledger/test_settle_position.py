@@ -60,7 +60,7 @@ def test_a_perps_funding_ends_with_the_first(ledger: Any, module: Any, trade: An
     anvil.rpc("evm_setNextBlockTimestamp", anvil.time() + 1_000)
     receipt = ledger.settlePosition(buyer, PERP, 40 * WAD, {"from": module})
     ended = receipt.events["FundingRateSet"]
-    assert (ended["ratePerSecond"], ended["index"], ended["ended"]) == (0, WAD, True)
+    assert (ended["ratePerSecond"], ended["fundingIndex"], ended["ended"]) == (0, WAD, True)
     anvil.rpc("evm_setNextBlockTimestamp", anvil.time() + 1_000)
     ledger.settlePosition(seller, PERP, 40 * WAD, {"from": module})
     assert (ledger.cash(buyer), ledger.cash(seller), ledger.inTransit()) == (-WAD, WAD, 0)
