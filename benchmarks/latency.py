@@ -103,10 +103,12 @@ class Stage:
         self.folder.mkdir(parents=True, exist_ok=True)
         for stale in self.folder.glob("*"):
             stale.unlink()
+        # Anvil computes the state's root anew with every block, most of a second on a state of this size, unless it forks: so the
+        # large state lies in one node, and the one that everybody works on takes from there what it touches.
         extra = ("--load-state", str(self.venue.state), *self.venue.plan.options)
-        self.anvil = self._stack.enter_context(
-            Anvil(timestamp=GENESIS, gas_limit=BLOCK_GAS, accounts=20, log=self.folder / "anvil.log", extra=extra)
-        )
+        base = Anvil(timestamp=GENESIS, gas_limit=BLOCK_GAS, accounts=20, log=self.folder / "base.log", extra=extra)
+        fork = ("--fork-url", self._stack.enter_context(base).url, "--no-rate-limit", "--no-storage-caching")
+        self.anvil = self._stack.enter_context(Anvil(gas_limit=BLOCK_GAS, accounts=20, log=self.folder / "anvil.log", extra=fork))
         self.chain = Chain(self.anvil.url)
         self.chain.rpc("evm_setBlockGasLimit", hex(BLOCK_GAS))
         # The loaded chain goes on where it stopped, not at the wall clock.

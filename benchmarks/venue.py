@@ -55,7 +55,7 @@ BUILD_GAS = 1_500_000_000  # per block while building; the benchmarks run on blo
 FILLS_PER_TRANSACTION = 40
 SINGLE_FROM, SINGLE_STEP = 0.06, 0.0001  # falls of the opening price
 BURST_FROM, BURST_TO = 0.145, 0.155
-RICH, KEEPER_CASH, FUND = 3_000_000, 2_000_000_000, 50_000_000
+RICH, KEEPER_CASH, FUND = 300_000, 2_000_000_000, 50_000_000
 SINGLE_NOTIONAL, BURST_NOTIONAL, OTHER_NOTIONAL = 8_000.0, 60_000.0, 40_000.0  # of the perpetual
 SIDE_NOTIONAL = {True: 50.0, False: 300.0}  # of each other leg; singles stay small enough to be closed whole
 FORGETFUL = ("--transaction-block-keeper", "64", "--prune-history", "64")
@@ -268,7 +268,7 @@ class _Builder:
                 batch = part[first : first + FILLS_PER_TRANSACTION]
                 listed = [(signed[2 * (first + i)], signed[2 * (first + i) + 1], fill[3], fill[4]) for i, fill in enumerate(batch)]
                 sender = address_of(SENDERS[(first // FILLS_PER_TRANSACTION) % len(SENDERS)])
-                self.add(self.clearing.functions.settleBatch(listed), sender, 85_000_000)
+                self.add(self.clearing.functions.settleBatch(listed, True), sender, 85_000_000)
             self.mine(with_prices=True)
             done = start + len(part)
             self.progress(f"    {2 * done:7,} positions, {2 * done / (time.monotonic() - started):6.0f}/s, {self.gas / 1e9:.1f} Ggas")

@@ -9,8 +9,8 @@ import hashlib
 import sqlite3
 import tempfile
 import time
-from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ _WAIT_S = 30.0
 @dataclass
 class Row:
     """One fault. nonces and hashes before and after; lost: transactions mined that the journal does not know, or open for good;
-    double_sent: accounts acted on by more than one mined transaction; stale_sent: mined transactions that the contracts refused for
+    double_sent: accounts for which a second transaction was sent while the first was open, or after it had succeeded (one that a
+    reorganisation made fail may be followed by another); stale_sent: mined transactions that the contracts refused for
     stale prices; left: accounts under-margined at the end."""
 
     fault: str
@@ -101,16 +102,18 @@ def examine(ground: Ground, row: Row, first_block: int, databases: list[Path], j
     row.lost = sum(transaction["hash"] not in known for transaction in mined) + sum(
         status in ("prepared", "sent") for status in known.values()
     )
-    acted: Counter[int] = Counter()
+    acted: dict[int, list[bool]] = {}
     liquidator = Deployment.load(ground.venue.deployment).contract("Liquidator")
     selector = "0x" + liquidator.encode("liquidate", (0, 0, [], (b"", b""), 0, b""))[:4].hex()
     for transaction in mined:
         if transaction["input"].startswith(selector):
-            acted[_target(transaction["input"])] += 1
+            acted.setdefault(_target(transaction["input"]), []).append(transaction["succeeded"])
         if not transaction["succeeded"]:
             row.reverted += 1
             row.stale_sent += "StalePrice" in _reason(ground, transaction)
-    row.double_sent = sum(count > 1 for account, count in acted.items() if account in row.fallen)
+    # The accounts of `fallen` are closed whole: after one success there is nothing left to send.
+    again = {account for account, outcomes in acted.items() if True in outcomes[:-1]} | _overlapping(journals, set(row.fallen))
+    row.double_sent = len(again & set(row.fallen))
     row.liquidated = sorted(account for account in acted if account in row.fallen)
     row.left = ground.under_margined()
     ground.go_on()
@@ -159,6 +162,26 @@ def _journalled(journals: list[Path]) -> dict[str, str]:
         known |= dict(connection.execute("SELECT hash, status FROM transactions").fetchall())
         connection.close()
     return known
+
+
+def _overlapping(journals: list[Path], accounts: set[int]) -> set[int]:
+    """Accounts for which two nonces were open at the same time."""
+    found: set[int] = set()
+    for path in journals:
+        connection = sqlite3.connect(path)
+        query = (
+            "SELECT account, nonce, min(prepared_at), max(coalesce(settled_at, 1e18)) FROM transactions "
+            "WHERE status <> 'dropped' GROUP BY account, nonce"
+        )
+        by_account: dict[int, list[tuple[float, float]]] = {}
+        for account, _, begun, ended in connection.execute(query):
+            if account in accounts:
+                by_account.setdefault(account, []).append((begun, ended))
+        connection.close()
+        for account, spans in by_account.items():
+            spans.sort()
+            found |= {account for (_, ended), (begun, _) in pairwise(spans) if begun < ended}
+    return found
 
 
 def _target(data: str) -> int:
