@@ -31,7 +31,8 @@ __all__ = ["Engine", "follower_of"]
 log = get_logger("engine")
 
 _BESIDE_AT_REST = 32
-"""Changed accounts from which on a quiet moment is used to lay out all of them together."""
+"""Changed accounts from which on a quiet time is used to lay out all of them together: with 10,000 accounts that takes a second."""
+_QUIET_SECONDS = 30.0
 _DISTRUSTED_AFTER = 3
 """Contradictions in a row after which an endpoint is left; a reorganisation may look like one or two."""
 
@@ -72,6 +73,7 @@ class Engine(AbstractContextManager["Engine"]):
         self._reorg_depth = 0
         # Liquidations go before inventory and checks: those wait for a round that had nothing to send.
         self._acted = False
+        self._busy_at = time.monotonic()
         self._tiers: dict[int, Tier] = {}
         self._next_decision = 0.0
         self._next_reconciliation = 0.0
@@ -161,7 +163,9 @@ class Engine(AbstractContextManager["Engine"]):
             self._decide(new_block=progress is not None)
         if self._progress is not None:
             self._actions.submit_prices(self._progress.state.spots, self._progress.block, self._seen_at)
-        if not self._acted:
+        if self._acted:
+            self._busy_at = time.monotonic()
+        else:
             if self._assessment is not None:
                 self._actions.work_inventory(self._assessment, self._seen_at)
                 self._actions.work_chores(self._assessment.block, self._seen_at)
@@ -325,11 +329,12 @@ class Engine(AbstractContextManager["Engine"]):
 
     def _tidy(self) -> None:
         if self._findings:
+            self._busy_at = time.monotonic()
             return
         self._actions.read_balances()
         if self._follower.unsaved >= self._config.snapshot_every and self._follower.save():
             self._publication.count("snapshots")
-        if self._assessor.beside >= _BESIDE_AT_REST:
+        if self._assessor.beside >= _BESIDE_AT_REST and time.monotonic() - self._busy_at > _QUIET_SECONDS:
             self._assessor.settle()
 
     # --- what others see ---
