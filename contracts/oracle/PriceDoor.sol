@@ -293,12 +293,13 @@ contract PriceDoor is IPriceDoor, OracleSigners, SettlementPrices, EIP712 {
         uint256 previous;
         for (uint256 i; i < update.expiries.length; ++i) {
             ExpiryQuote calldata quote = update.expiries[i];
-            if (quote.expiry <= previous) revert ExpiriesNotAscending(previous, quote.expiry);
-            previous = quote.expiry;
-            if (!registry.isExpiryListed(underlying, quote.expiry)) revert ExpiryNotListed(underlying, quote.expiry);
-            if (update.timestamp >= quote.expiry) revert ExpiryPassed(underlying, quote.expiry, update.timestamp);
+            uint32 expiry = quote.expiry;
+            if (expiry <= previous) revert ExpiriesNotAscending(previous, expiry);
+            previous = expiry;
+            if (!registry.isExpiryListed(underlying, expiry)) revert ExpiryNotListed(underlying, expiry);
+            if (update.timestamp >= expiry) revert ExpiryPassed(underlying, expiry, update.timestamp);
             if (quote.forward == 0) revert BadPrice(underlying, 0);
-            if (!SviSlice.isValid(quote)) revert BadSlice(underlying, quote.expiry);
+            if (!SviSlice.isValid(quote)) revert BadSlice(underlying, expiry);
         }
     }
 

@@ -22,11 +22,14 @@ library SviSlice {
     /// @notice a + b sigma sqrt(1 - rho^2) >= 0 (the slice's least variance), |rho| < 1, sigma, refTau, refForward > 0.
     /// @dev b >= 0 by its type. The root is rounded down: a slice within 1e-18 of zero variance is refused.
     function isValid(IPriceDoor.ExpiryQuote calldata q) internal pure returns (bool) {
-        int256 rho = q.rho;
-        if (rho >= WAD || rho <= -WAD || q.sigma == 0 || q.refTau == 0 || q.refForward == 0) return false;
-        int256 root = int256(FixedPointMathLib.sqrt(uint256(WAD * WAD - rho * rho)));
-        // Each factor is below 2**64: the products need 192 bits at most.
-        return int256(q.a) * WAD * WAD + int256(uint256(q.b)) * int256(uint256(q.sigma)) * root >= 0;
+        unchecked {
+            // Each factor is below 2**64: the products need 192 bits at most.
+            (int256 rho, int256 a, int256 sigma) = (q.rho, q.a, int256(uint256(q.sigma)));
+            if (rho >= WAD || rho <= -WAD || sigma == 0 || q.refTau == 0 || q.refForward == 0) return false;
+            if (a >= 0) return true; // the rest of the sum is not negative
+            int256 root = int256(FixedPointMathLib.sqrt(uint256(WAD * WAD - rho * rho)));
+            return a * WAD * WAD + int256(uint256(q.b)) * sigma * root >= 0;
+        }
     }
 
     /// @notice Necessary conditions against butterfly arbitrage in a valid slice: wings no steeper than Lee's bound, and a density
