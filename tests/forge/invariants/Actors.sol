@@ -11,6 +11,8 @@ import {CHEATS} from "./World.sol";
 contract Actors is Handlers {
     address internal constant DEPOSITOR = address(0xDE9051);
 
+    uint256 public settlements; // expiries fixed
+
     /// @dev Requests to leave the fund, as it numbers them.
     uint256[] private _exits;
 
@@ -34,7 +36,7 @@ contract Actors is Handlers {
         uint256 size = uint256(p.size < 0 ? -p.size : p.size);
         CHEATS.prank(ledger.account(from).owner);
         clearing.transferPosition(from, to, p.instrument, 1 + share % size);
-        ++drifting;
+        drifting += 3;
     }
 
     function changeMode(uint256 who, uint256 mode) external {
@@ -89,6 +91,30 @@ contract Actors is Handlers {
         fund.claim(_exits[which]);
         _exits[which] = _exits[_exits.length - 1];
         _exits.pop();
+    }
+
+    // --- what runs by the clock ---
+
+    function accrue(uint256 who) external {
+        uint64 account = _trader(who);
+        drifting += ledger.positions(account).length + 1;
+        ledger.accrue(account);
+    }
+
+    function updateFunding(uint256 what) external {
+        funding.update(uint8(what % 2));
+    }
+
+    /// @dev Where the near expiry is over: its price is fixed, then account by account is settled. Most runs end before it.
+    function settleExpired(uint256 what, uint256 who) external {
+        if (block.timestamp < NEAR) revert NothingToDo();
+        uint8 underlying = uint8(what % 2);
+        (bool fixedNow,) = address(settlement).call(abi.encodeCall(settlement.fix, (underlying, NEAR)));
+        if (fixedNow) ++settlements;
+        uint64[] memory one = new uint64[](1);
+        one[0] = uint64(who % (TRADERS + 1)) + 1;
+        drifting += 2 * ledger.positions(one[0]).length;
+        settlement.settle(one, underlying, NEAR);
     }
 
     // --- oracle and breaker ---

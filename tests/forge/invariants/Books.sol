@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {IWithdrawalQueue} from "../../../contracts/interfaces/IWithdrawalQueue.sol";
 import {ILedger} from "../../../contracts/interfaces/ILedger.sol";
 import {Attackers} from "./Attackers.sol";
+import {InstrumentId} from "../../../contracts/types/InstrumentId.sol";
 import {LeakyLedgerMock} from "./LeakyLedgerMock.sol";
 import {CHEATS} from "./World.sol";
 
@@ -22,7 +23,8 @@ contract Books is Attackers {
     /// @notice INV-LEDGER, INV-HELD of the settlement token
     function requireLedger() public view {
         int256 left = drift();
-        if (left < 0 || uint256(left) > drifting) revert LedgerDrifts(left, drifting);
+        uint256 roundings = drifting + 2 * (TRADERS + 1); // at most two perps per account have carry that nobody realised yet
+        if (left < 0 || uint256(left) > roundings) revert LedgerDrifts(left, roundings);
         _requireHeld(USDC, usdc.balanceOf(address(vault)));
     }
 
@@ -30,6 +32,7 @@ contract Books is Attackers {
     function requireZeroSum() public view {
         int256[] memory sums = new int256[](instruments.length);
         uint256[] memory longs = new uint256[](instruments.length);
+        uint256[] memory shorts = new uint256[](instruments.length);
         for (uint64 id = 1; id <= ledger.accountCount(); ++id) {
             ILedger.PositionView[] memory held = ledger.positions(id);
             int256 costs;
@@ -38,13 +41,18 @@ contract Books is Attackers {
                 costs += held[i].cost;
                 sums[at] += held[i].size;
                 if (held[i].size > 0) longs[at] += uint256(held[i].size);
+                else shorts[at] += uint256(-held[i].size);
             }
             if (costs != ledger.costs(id)) revert CostsDoNotAddUp(id, ledger.costs(id), costs);
         }
         for (uint256 i; i < instruments.length; ++i) {
-            if (sums[i] != 0) revert PositionsDoNotSumToZero(instruments[i], sums[i]);
-            uint256 stored = ledger.openInterest(instruments[i]);
-            if (stored != longs[i]) revert OpenInterestIsWrong(instruments[i], stored, longs[i]);
+            // While an expiry is being settled one side may be ahead of the other.
+            uint32 expiry = InstrumentId.wrap(instruments[i]).expiry();
+            bool settling = expiry != 0 && expiry <= block.timestamp;
+            if (sums[i] != 0 && !settling) revert PositionsDoNotSumToZero(instruments[i], sums[i]);
+            (uint256 storedLongs, uint256 storedShorts) = ledger.openInterestSides(instruments[i]);
+            if (storedLongs != longs[i]) revert OpenInterestIsWrong(instruments[i], storedLongs, longs[i]);
+            if (storedShorts != shorts[i]) revert OpenInterestIsWrong(instruments[i], storedShorts, shorts[i]);
         }
     }
 

@@ -45,6 +45,9 @@ contract Campaign is Books {
         _add("provide", this.provide.selector, 6);
         _add("requestExit", this.requestExit.selector, 5);
         _add("payExit", this.payExit.selector, 10);
+        _add("accrue", this.accrue.selector, 8);
+        _add("updateFunding", this.updateFunding.selector, 8);
+        _add("settleExpired", this.settleExpired.selector, 8);
         _add("poke", this.poke.selector, 8);
         _add("tighten", this.tighten.selector, 2);
         _add("loosen", this.loosen.selector, 6);

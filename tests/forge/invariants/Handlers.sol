@@ -109,6 +109,15 @@ contract Handlers is World {
     }
 
     function jumpTime(uint256 time) external {
+        // Now and then over the near expiry, while prices are published around it.
+        if (time % 16 == 0 && block.timestamp + 1 hours < NEAR) {
+            CHEATS.warp(NEAR - 30 minutes);
+            publish();
+            CHEATS.warp(NEAR - 1);
+            publish();
+            CHEATS.warp(NEAR + 1);
+            return;
+        }
         CHEATS.warp(block.timestamp + 1 + time % 2 hours);
     }
 
@@ -199,7 +208,7 @@ contract Handlers is World {
             size,
             price
         );
-        ++drifting;
+        drifting += 3; // the transfer, and the carry of both sides
     }
 
     function _order(uint64 account, uint112 instrument, int128 size, uint256 price)
@@ -274,7 +283,7 @@ contract Handlers is World {
         request.legs = _legs(held, r, health);
         CHEATS.prank(CHEATS.addr(keyOf(LIQUIDATOR_ACCOUNT)));
         liquidator.liquidate(request);
-        drifting += held.length;
+        drifting += 3 * held.length;
         ++liquidations;
         return true;
     }
