@@ -5,7 +5,7 @@ import {IClearing} from "../../../contracts/interfaces/IClearing.sol";
 import {ILedger} from "../../../contracts/interfaces/ILedger.sol";
 import {ILiquidator} from "../../../contracts/interfaces/ILiquidator.sol";
 import {Requirement} from "../../../contracts/interfaces/IMarginEngine.sol";
-import {Actors} from "./Actors.sol";
+import {Deleveraging} from "./Deleveraging.sol";
 import {CHEATS} from "./World.sol";
 
 /// @title An owner who plays against the system with two accounts of its own
@@ -13,7 +13,7 @@ import {CHEATS} from "./World.sol";
 /// liquidating itself, flagging, converting its own collateral, moving value between its accounts.
 /// @dev What it has is the sum of max(0, equity) of its accounts: who walks away from a debt does not pay it. What the fund pays as a reward
 /// for a bankrupt account is allowed, and nothing else.
-contract Attackers is Actors {
+contract Attackers is Deleveraging {
     /// @dev Roundings of some calls: a millionth of a cent.
     uint256 private constant DUST = 1e8;
 

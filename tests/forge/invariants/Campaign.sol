@@ -51,6 +51,9 @@ contract Campaign is Books {
         _add("poke", this.poke.selector, 8);
         _add("tighten", this.tighten.selector, 2);
         _add("loosen", this.loosen.selector, 6);
+        _add("openDeficit", this.openDeficit.selector, 8);
+        _add("nominate", this.nominate.selector, 8);
+        _add("executeDeficit", this.executeDeficit.selector, 8);
         _add("attack", this.attack.selector, 8);
     }
 
@@ -68,8 +71,9 @@ contract Campaign is Books {
                 keccak256(abi.encode(seed, i, 5))
             );
             (bool done, bytes memory answer) = address(this).call(call);
-            // An attacker's gain is no refusal: it ends the campaign.
-            if (!done && bytes4(answer) == AttackerGained.selector) revert(string(answer));
+            // An attacker's gain and a haircut that is not the deficit are no refusals: they end the campaign.
+            bytes4 error = done ? bytes4(0) : bytes4(answer);
+            if (error == AttackerGained.selector || error == HaircutIsNotTheDeficit.selector) revert(string(answer));
             if (done) ++_counts[index].done;
             else ++_counts[index].refused;
         }

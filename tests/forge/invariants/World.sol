@@ -34,6 +34,7 @@ interface ICheats {
     function envOr(string calldata name, string calldata fallback_) external view returns (string memory);
     function etch(address target, bytes calldata code) external;
     function prank(address sender) external;
+    function roll(uint256 number) external;
     function sign(uint256 key, bytes32 digest) external returns (uint8 v, bytes32 r, bytes32 s);
     function startPrank(address sender) external;
     function stopPrank() external;
@@ -253,7 +254,7 @@ contract World {
         parameters.setCollateral(WETH, IRiskParameters.CollateralConfig(ETH, true, 0.15e18, 0.1e18));
         fund.setMember(address(liquidator), 10_000_000e18, 1 days);
         fund.setAgent(address(deleverager), address(liquidator));
-        usdc.mint(address(fund), 50_000_000e6);
+        usdc.mint(address(fund), 100_000e6); // little, so that some deficits exceed it
     }
 
     function _list() private {
