@@ -58,7 +58,7 @@ library Charges {
             for (uint256 at = legs.firstOption; at != 0;) {
                 (int256 size, uint256 density, uint256 stdDev, uint256 next) = _density(p, at);
                 int256 forward = size * int256(legs.discountedForward) / LANE_UNIT;
-                gamma += ((forward * int256(density)) << NormalCdf.POSITION_BITS) / int256(stdDev);
+                gamma += ((forward * int256(density)) << 60) / int256(stdDev);
                 at = next;
             }
             if (near) s.nearGamma += gamma;
@@ -157,7 +157,7 @@ library Charges {
         }
     }
 
-    /// @dev Size, phi(d1) in 1e18 and v sqrt T in 2**-35 of an option, from what the kernel kept; and the next of its list.
+    /// @dev Size, phi(d1) in 1e18 and v sqrt T in 2**-60 of an option, from what the kernel kept; and the next of its list.
     function _density(Portfolio memory p, uint256 at)
         private
         pure
@@ -166,8 +166,10 @@ library Charges {
         unchecked {
             uint256 kept = (at + p.links).load();
             size = int256(at.load()) >> 160;
-            density = NormalCdf.density((int256(kept) >> 72) - NormalCdf.BIAS);
-            stdDev = uint48(kept >> 24);
+            stdDev = uint72(kept >> 24);
+            if (stdDev < 1 << 25) stdDev = 1 << 25; // the least that the kernel prices with
+            // d1 = ln(F/K) / s + s / 2 anew: close to expiry gamma needs more digits of s than a price does
+            density = NormalCdf.density(((int256(kept) >> 96) << 53) / int256(stdDev) + int256(stdDev >> 26));
             next = uint24(kept);
         }
     }

@@ -59,7 +59,7 @@ library OptionKernel {
 
     /// @notice Walks the list of options from the address of a position's word and adds to the frame's sums and the rows' lanes.
     /// @dev Either marks are wanted, or the lanes. The link of a position keeps, above the address of the next (24 bits), v sqrt T
-    /// (48 bits, 2**-35) and d1 as a position.
+    /// (72 bits, 2**-60) and ln(F/K) (2**-42).
     // solhint-disable-next-line function-max-lines
     function run(uint256 at) internal pure {
         assembly ("memory-safe") {
@@ -393,7 +393,7 @@ library OptionKernel {
                 {
                     let link := add(at, mload(LINKS))
                     at := mload(link)
-                    mstore(link, or(shl(24, or(shl(48, d1), stdDev)), at))
+                    mstore(link, or(shl(24, or(shl(72, moneyness), s)), at))
                     at := and(at, 0xffffff)
                 }
 

@@ -62,7 +62,7 @@ contract MarginMathMock {
         f.marks = 0; // then what the links keep
         _walk(stdDevs);
         for (uint256 i; i < stdDevs.length; ++i) {
-            stdDevs[i] = uint48(stdDevs[i] >> 24);
+            stdDevs[i] = uint72(stdDevs[i] >> 24) >> 25;
         }
     }
 

@@ -159,3 +159,10 @@ def test_every_figure_that_is_promised_is_committed(committed: Mapping[str, int]
         "cdf",
     } <= set(committed)
     assert committed["per_option_scenario"] == round((committed["portfolio_64x35_cold"] - committed["portfolio_64x23_cold"]) / (64 * 12))
+
+
+def test_the_documented_figures_are_the_committed_ones(committed: Mapping[str, int]) -> None:
+    rows = (line.split(" | ") for line in (SNAPSHOT.parents[1] / "docs" / "gas.md").read_text().splitlines() if line.startswith("| "))
+    documented = {row[0][2:]: int(row[2].replace(",", "")) for row in rows if row[0][2:] in committed}
+    assert documented == {name: committed[name] for name in documented}
+    assert len(documented) == 10

@@ -99,7 +99,7 @@ library ReadableKernel {
             mark(f, o, 2 * (int256(f.discountedForward) * n1 - o.strike * n2));
             return;
         }
-        store(o.at + f.links, load(o.at + f.links) | (uint256(d1) << 72) | (stdDev << 24));
+        store(o.at + f.links, load(o.at + f.links) | (uint256(o.moneyness) << 96) | (o.s << 24));
         o.forwardLane = (size * int256(f.discountedForward) / LANE_UNIT) << 128;
         o.strikeLane = -(size * o.strike / LANE_UNIT);
         f.spread += put ? -o.strikeLane : o.strikeLane;
