@@ -62,7 +62,8 @@ contract MarginMathMock {
         f.marks = 0; // then what the links keep
         _walk(stdDevs);
         for (uint256 i; i < stdDevs.length; ++i) {
-            stdDevs[i] = uint72(stdDevs[i] >> 24) >> 25;
+            uint256 stdDev = uint72(stdDevs[i] >> 24) >> 25;
+            stdDevs[i] = stdDev == 0 ? 1 : stdDev; // the least that the kernel prices with
         }
     }
 
