@@ -292,3 +292,29 @@ def test_after_the_shutdown_nothing_is_traded_or_paid_in(
         clearing.deposit(long, USDC, WAD, {"from": alice})
     with reverts("WithdrawalsHalted", long, SHUTDOWN):
         clearing.withdraw(long, USDC, WAD, alice, {"from": alice})
+
+
+# --- deficits ---
+
+
+def test_an_open_deficit_stops_the_account(
+    anvil: Any, pair: tuple[int, int], clearing: Any, ledger: Any, trade: Any, publish: Any, alice: Any
+) -> None:
+    """Neither side of a trade, not even of one that lowers its risk, and no withdrawal; the other account trades on with others."""
+    from brownie import accounts  # noqa: PLC0415 - only once the project is loaded
+
+    anvil.rpc("anvil_impersonateAccount", clearing.address)
+    anvil.rpc("anvil_setBalance", clearing.address, hex(10**20))
+    module = accounts.at(clearing.address, force=True)
+    long, short = pair
+    ledger.setDeficit(long, True, {"from": module})
+    publish()
+    with reverts("DeficitIsOpen", long):
+        trade(short, long, 1, SPOT)
+    with reverts("DeficitIsOpen", long):
+        trade(long, short, 1, SPOT)
+    with reverts("DeficitIsOpen", long):
+        clearing.withdraw(long, USDC, WAD, alice, {"from": alice})
+    ledger.setDeficit(long, False, {"from": module})
+    publish()
+    trade(short, long, 1, SPOT)
