@@ -235,6 +235,11 @@ def world(system: Any, publish: Callable[..., dict[str, Any]], maker: Any) -> Wo
     return made
 
 
+@pytest.fixture(scope="session")
+def quotes(project: Any, deployment: Deployment) -> Any:
+    return project.LiquidationQuotes.at(deployment.address("LiquidationQuotes"))
+
+
 @pytest.fixture
 def rescuer(world: World, liquidator: Any) -> int:
     """The liquidator's own account: CROSS, 100,000 USDC."""

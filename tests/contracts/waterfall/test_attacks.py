@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from web3.exceptions import ContractLogicError
 
 from keeper.model import Instrument
 from scripts.parameter_list import governed_parameters
@@ -209,3 +210,128 @@ def test_several_liquidators_on_one_account(world: World, long_eth: int, rescuer
         world.liquidate(long_eth, other, [(ETH_PERP, wad(1.2))], bob)
     assert world.cash(other) == cash
     assert world.size(other, ETH_PERP) == 0 * WAD
+
+
+def test_a_paid_up_long_option_is_no_risk_to_be_released(world: World, alice: Any, rescuer: int, liquidator: Any, expiries: Any) -> None:
+    """MM of section 6 counts long options at their mark. The account is some USD short and holds calls worth ten thousand: whoever takes
+    calls is paid for what was short, not for their mark."""
+    call = Instrument.call(ETH, expiries[1], 500).pack()
+    account = world.open(alice, CROSS, usdc=12_400)
+    world.trade(account, call, 4)
+    world.trade(account, ETH_PERP, 1)
+    now, spot = world.requirement(account), 3_400.0
+    while now["margin_maintenance"] >= now["maintenance"]:
+        # By what it can fall until it is short, and two USD more.
+        spot -= (now["margin_maintenance"] - now["maintenance"]) / WAD + 2
+        world.move({"ETH": spot})
+        now = world.requirement(account)
+    world.flag(account, liquidator)
+    world.system.anvil.advance(900)  # the clock stands at 30 %
+    world.move()
+    now = world.requirement(account)
+    short = now["maintenance"] - now["margin_maintenance"]
+    assert 0 < short < wad(4)
+    # As much as the target lets: what is short and a part of the tenth above.
+    marks = short + (now["maintenance"] - now["long_options"]) * 8 // 100
+    event = world.liquidate(account, rescuer, [(call, marks * WAD // world.mark(call))], liquidator).events["Liquidated"][0]
+    by_mark = marks * 30 // 100
+    assert int(event["payment"]) == pytest.approx(short * 30 // 100, rel=0.1)
+    assert by_mark > 2 * int(event["payment"])  # what counting marks would have paid
+
+
+def test_long_options_alone_with_a_debt_can_be_liquidated(world: World, alice: Any, rescuer: int, liquidator: Any, expiries: Any) -> None:
+    """The other side of the rule: no risk is left to release, cash is below zero, and what is short is what taking them cures."""
+    call = Instrument.call(ETH, expiries[1], 500).pack()
+    account = world.open(alice, CROSS, usdc=12_400)
+    world.trade(account, call, 4)
+    world.trade(account, ETH_PERP, 2)
+    spot = 3_400.0
+    while (
+        world.cash(account) > -wad(12_000) and world.requirement(account)["margin_maintenance"] > world.requirement(account)["long_options"]
+    ):
+        spot -= 20
+        world.move({"ETH": spot})
+    world.trade(account, ETH_PERP, -2)
+    now = world.requirement(account)
+    short = now["maintenance"] - now["margin_maintenance"]
+    assert now["maintenance"] == now["long_options"]
+    assert short > 0
+    size = int(short * WAD // world.mark(call))
+    event = world.liquidate(account, rescuer, [(call, size)], liquidator).events["Liquidated"][0]
+    assert 0 < event["payment"] <= short * 2 // 100 + 1
+
+
+def test_the_cover_goes_with_the_calls(world: World, alice: Any, bob: Any, expiries: Any) -> None:
+    """What the rule of the covered call leaves open: the debt is paid by WETH and the calls it covered, no more of them than it covered."""
+    call = Instrument.call(ETH, expiries[0], 500).pack()
+    account = world.open(alice, PORTFOLIO, weth=10)
+    world.trade(account, ETH_PERP, 2)
+    world.move({"ETH": 3_200.0})
+    world.trade(account, ETH_PERP, -2)
+    world.trade(account, call, -10)
+    buyer = world.open(bob, PORTFOLIO, usdc=50_000)
+    chain = world.system.chain
+    contract = world.system.deployment.contract(chain, "Liquidator")
+    conversion = (account, buyer, 0, wad(0.1), 2**200)
+    world.move()
+    before = world.requirement(account)
+
+    def refusal(size: int) -> str | None:
+        try:
+            contract.functions.convertCollateralWithLegs(conversion, [(call, -size)]).call({"from": bob.address})
+        except ContractLogicError as error:
+            return chain.explain(error).partition("(")[0]
+        return None
+
+    # With too few calls the rest is naked, with too many the WETH left is: about as many as the WETH covered.
+    found = {size: refusal(size) for size in (wad(0.001) * k for k in range(1, 200))}
+    assert found[wad(0.001)] == "ShortfallRose"
+    assert found[wad(0.199)] in {"ShortfallRose", "TooManyLegs"}
+    assert refusal(wad(10)) in {"ShortfallRose", "TooManyLegs"}  # [A] a crumb of collateral, all of the book
+    middle = min(size for size, why in found.items() if why is None)
+    world.move()
+    world.system.liquidator.convertCollateralWithLegs(conversion, [(call, -middle)], {"from": bob})
+    after = world.requirement(account)
+    assert world.system.ledger.collateral(account, 0) == wad(9.9)
+    assert world.size(account, call) == middle - wad(10)
+    assert world.size(buyer, call) == -middle
+    slack = before["gross"] // 10**6  # seconds of decay
+    assert after["maintenance"] - after["margin_maintenance"] <= before["maintenance"] - before["margin_maintenance"] + slack
+    assert 0 <= world.drift() < 100
+
+
+def test_legs_do_not_follow_collateral_that_nothing_needs(world: World, alice: Any, bob: Any) -> None:
+    """[A] A debtor's good legs taken along at mark with collateral that could go alone."""
+    account = world.open(alice, CROSS, weth=10)
+    world.trade(account, ETH_PERP, 5)
+    world.move({"ETH": 3_300.0})
+    world.trade(account, ETH_PERP, -4.5)
+    assert world.cash(account) < -wad(100)
+    buyer = world.open(bob, CROSS, usdc=50_000)
+    world.move()
+    with reverts("LegsNotNeeded", account, ..., ...):
+        world.system.liquidator.convertCollateralWithLegs((account, buyer, 0, wad(0.1), 2**200), [(ETH_PERP, wad(0.1))], {"from": bob})
+    with reverts("NoLegs"):
+        world.system.liquidator.convertCollateralWithLegs((account, buyer, 0, wad(0.1), 2**200), [], {"from": bob})
+    with reverts("LegDoesNotShrink", account, ETH_PERP, wad(0.5), wad(0.6)):
+        world.system.liquidator.convertCollateralWithLegs((account, buyer, 0, wad(0.1), 2**200), [(ETH_PERP, wad(0.6))], {"from": bob})
+
+
+def test_jitter_of_the_flag_wins_nothing(world: World, long_eth: int, alice: Any, liquidator: Any) -> None:
+    """The owner tops up and takes out again to start the discount anew: with a clock that a healthy moment resets, 2 % after 10 minutes.
+    Now the proven time counts on."""
+    world.move({"ETH": 3_270.0})
+    started = world.flag(long_eth, liquidator).timestamp
+    world.system.anvil.advance(300)
+    world.deposit(long_eth, usdc=150)
+    with reverts("HealthNotBelow"):
+        world.flag(long_eth, alice)
+    world.move({"ETH": 3_255.0})
+    world.system.anvil.advance(300)
+    world.flag(long_eth, liquidator)
+    discount = int(world.system.liquidator.discountNow(long_eth))
+    elapsed = world.system.anvil.time() - started
+    assert elapsed >= 600
+    assert discount == pytest.approx(0.02 * WAD + 0.28 * WAD * elapsed / 900, rel=0.01)
+    reset = 0.02 * WAD
+    assert discount > 9 * reset

@@ -13,11 +13,6 @@ from tests.reverts import reverts
 CENT = WAD // 100
 
 
-@pytest.fixture(scope="session")
-def quotes(project: Any, deployment: Any) -> Any:
-    return project.LiquidationQuotes.at(deployment.address("LiquidationQuotes"))
-
-
 def quoted(quotes: Any, account: int, witness: tuple[bytes, bytes] = NO_WITNESS) -> dict[str, Any]:
     return dict(quotes.quote(account, witness).dict())
 
