@@ -11,11 +11,12 @@ import hashlib
 import io
 import pickle
 import zlib
+from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
 from keeper.errors import StoreError
-from keeper.model import Account, Instrument, Position, Wad
+from keeper.model import Account, Instrument, Kind, MarginMode, Position, Wad
 from keeper.portfolio.carry import Carry, Debit, Funding
 from keeper.portfolio.state import Expiry, Spot, State
 from keeper.portfolio.table import ParameterTable
@@ -36,7 +37,8 @@ def shape_of_state() -> str:
 def dump_state(state: State) -> bytes:
     buffer = io.BytesIO()
     pickler = pickle.Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL)
-    pickler.dispatch_table = {MappingProxyType: _reduce_proxy}
+    # Enumerations by value: some versions of Python pickle them as getattr(type, name), others as type(value).
+    pickler.dispatch_table = {MappingProxyType: _reduce_proxy, MarginMode: _reduce_enum, Kind: _reduce_enum}
     pickler.dump(state)
     return zlib.compress(buffer.getvalue(), _LEVEL)
 
@@ -58,6 +60,10 @@ def _proxy(content: dict[Any, Any]) -> MappingProxyType[Any, Any]:
 
 def _reduce_proxy(proxy: MappingProxyType[Any, Any]) -> tuple[Any, tuple[dict[Any, Any]]]:
     return _proxy, (dict(proxy),)
+
+
+def _reduce_enum(member: Enum) -> tuple[type[Enum], tuple[Any]]:
+    return type(member), (member.value,)
 
 
 class _Unpickler(pickle.Unpickler):
