@@ -23,38 +23,38 @@ contract Campaign is Books {
 
     constructor() {
         // What is dear is drawn seldom: millions of calls are wanted, and enough of each.
-        _add("deposit", this.deposit.selector, 20);
+        _add("deposit", this.deposit.selector, 12);
         _add("withdraw", this.withdraw.selector, 8);
-        _add("cancel", this.cancel.selector, 16);
-        _add("setOperator", this.setOperator.selector, 16);
-        _add("trade", this.trade.selector, 16);
-        _add("unwind", this.unwind.selector, 10);
-        _add("collectFees", this.collectFees.selector, 16);
-        _add("donate", this.donate.selector, 16);
+        _add("cancel", this.cancel.selector, 8);
+        _add("setOperator", this.setOperator.selector, 8);
+        _add("trade", this.trade.selector, 24);
+        _add("unwind", this.unwind.selector, 12);
+        _add("collectFees", this.collectFees.selector, 8);
+        _add("donate", this.donate.selector, 8);
         _add("moveMarket", this.moveMarket.selector, 4);
         _add("jumpTime", this.jumpTime.selector, 4);
         _add("flag", this.flag.selector, 3);
-        _add("liquidate", this.liquidate.selector, 5);
-        _add("coverDeficit", this.coverDeficit.selector, 14);
+        _add("liquidate", this.liquidate.selector, 11);
+        _add("coverDeficit", this.coverDeficit.selector, 42);
         _add("convertCollateral", this.convertCollateral.selector, 4);
         _add("transfer", this.transfer.selector, 7);
-        _add("movePosition", this.movePosition.selector, 8);
+        _add("movePosition", this.movePosition.selector, 11);
         _add("changeMode", this.changeMode.selector, 6);
-        _add("cancelAll", this.cancelAll.selector, 8);
-        _add("claimWithdrawal", this.claimWithdrawal.selector, 10);
-        _add("provide", this.provide.selector, 6);
-        _add("requestExit", this.requestExit.selector, 5);
+        _add("cancelAll", this.cancelAll.selector, 5);
+        _add("claimWithdrawal", this.claimWithdrawal.selector, 46);
+        _add("provide", this.provide.selector, 4);
+        _add("requestExit", this.requestExit.selector, 4);
         _add("payExit", this.payExit.selector, 10);
-        _add("accrue", this.accrue.selector, 8);
-        _add("updateFunding", this.updateFunding.selector, 8);
+        _add("accrue", this.accrue.selector, 6);
+        _add("updateFunding", this.updateFunding.selector, 6);
         _add("settleExpired", this.settleExpired.selector, 8);
         _add("poke", this.poke.selector, 8);
         _add("tighten", this.tighten.selector, 2);
         _add("loosen", this.loosen.selector, 6);
-        _add("openDeficit", this.openDeficit.selector, 8);
-        _add("nominate", this.nominate.selector, 8);
+        _add("openDeficit", this.openDeficit.selector, 11);
+        _add("nominate", this.nominate.selector, 11);
         _add("executeDeficit", this.executeDeficit.selector, 8);
-        _add("attack", this.attack.selector, 8);
+        _add("attack", this.attack.selector, 11);
     }
 
     /// @notice A burst of calls, all of them derived from `seed`.
