@@ -21,7 +21,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from keeper.chain import Decoder, Deployment, Store
 from keeper.chain.events import MarketUpdated
 from keeper.config import Config
-from keeper.errors import DeploymentError, KeeperError, SimulationError
+from keeper.errors import KeeperError, SimulationError
 from keeper.execution import Call
 from keeper.logs import get_logger
 from keeper.model import WAD
@@ -51,18 +51,15 @@ class Worker(Protocol):
 
 
 def funding_calls(assessment: Assessment, deployment: Deployment) -> list[Call]:
-    """Funding.update of every quoted underlying; none where the deployment has no Funding."""
-    if "Funding" not in deployment.contracts:
-        return []
-    funding = deployment.contract("Funding")
-    return [Call(funding.address, funding.encode("update", underlying), "funding", None) for underlying in assessment.market.underlyings]
+    """Funding.update of every quoted underlying."""
+    return [_call(deployment, "Funding", "update", "funding", underlying) for underlying in assessment.market.underlyings]
 
 
 def poke_calls(assessment: Assessment, deployment: Deployment) -> list[Call]:
     """PriceDoor.poke of every underlying whose price is older than STALE_LIMIT: trips the breaker, so that nobody trades on it."""
     limit, now = assessment.state.table.scalar(Parameter.STALE_LIMIT), assessment.block.time
     stale = [underlying for underlying, feed in assessment.state.spots.items() if limit > 0.0 and now - feed.signed_at > limit]
-    return [call for underlying in stale for call in _call(deployment, (("PriceDoor", "poke"),), "poke", underlying)]
+    return [_call(deployment, "PriceDoor", "poke", "poke", underlying) for underlying in stale]
 
 
 def settlement_calls(assessment: Assessment, deployment: Deployment) -> list[Call]:
@@ -81,26 +78,17 @@ def settlement_calls(assessment: Assessment, deployment: Deployment) -> list[Cal
             if not holders:
                 continue
             if expiry.settlement is None:
-                calls += _call(
-                    deployment, (("Settlement", "fix"), ("PriceDoor", "fixSettlement")), "fix_settlement", underlying, expiry.expiry
-                )
-            else:
-                for first in range(0, len(holders), _ACCOUNTS_PER_CALL):
-                    batch = holders[first : first + _ACCOUNTS_PER_CALL]
-                    calls += _call(deployment, (("Settlement", "settle"),), "settle", batch, underlying, expiry.expiry)
+                calls.append(_call(deployment, "Settlement", "fix", "fix_settlement", underlying, expiry.expiry))
+                continue
+            for first in range(0, len(holders), _ACCOUNTS_PER_CALL):
+                batch = holders[first : first + _ACCOUNTS_PER_CALL]
+                calls.append(_call(deployment, "Settlement", "settle", "settle", batch, underlying, expiry.expiry))
     return calls
 
 
-def _call(deployment: Deployment, places: Sequence[tuple[str, str]], purpose: str, *arguments: object) -> list[Call]:
-    """The call at the first of `places` (contract, function) that the deployment has; empty where it has none."""
-    for name, function in places:
-        if name in deployment.contracts:
-            contract = deployment.contract(name)
-            try:
-                return [Call(contract.address, contract.encode(function, *arguments), purpose, None)]
-            except DeploymentError:
-                continue
-    return []
+def _call(deployment: Deployment, name: str, function: str, purpose: str, *arguments: object) -> Call:
+    contract = deployment.contract(name)
+    return Call(contract.address, contract.encode(function, *arguments), purpose, None)
 
 
 # --- tuning ---

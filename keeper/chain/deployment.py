@@ -30,6 +30,8 @@ REQUIRED_CONTRACTS = (
     "TradingLimits",
     "WithdrawalQueue",
     "Clearing",
+    "Funding",
+    "Settlement",
     "Liquidator",
     "ShutdownSettlement",
     "Nominations",

@@ -24,6 +24,7 @@ _STRUCTS = {
     "UnderlyingLimits": [("uint128", name) for name in ("openInterest", "instrument", "position", "entity")],
     "TokenLimits": [("uint128", "total"), ("uint128", "account")],
 }
+_INHERITED = {"PriceDoor": ("OracleSigners",)}
 _WITNESS = "(bytes,bytes)"
 _QUOTE = "(uint32,uint96,int64,int64,uint64,int64,int64,uint64,uint96,uint64)"
 _ORDER = "(uint64,uint112,int128,uint128,uint64,uint64,uint64,bool,address)"
@@ -41,6 +42,11 @@ FUNCTIONS = [
     ("Liquidator", "coverDeficit", ["uint64"], ["uint256"]),
     ("Liquidator", "convertCollateral", ["uint64", "uint64", "uint8", "uint256", "uint256"], []),
     ("Liquidator", "discountNow", ["uint64"], ["uint256"]),
+    ("Funding", "update", ["uint8"], ["int256"]),
+    ("Settlement", "fix", ["uint8", "uint32"], ["uint256"]),
+    ("Settlement", "settle", ["uint64[]", "uint8", "uint32"], ["uint256"]),
+    ("RiskParameters", "setUnderlying", ["uint8", "uint8", "uint64"], []),
+    ("PriceDoor", "poke", ["uint8"], []),
     ("PriceDoor", "submitBatch", [f"(uint8,uint32,uint96,uint96,uint16,{_QUOTE}[])[]", "bytes[][]"], []),
     ("Lens", "accounts", ["uint64", "uint64"], ["(uint64,address,uint8,int256,uint256[],(uint112,int256,int256)[])[]"]),
     ("RiskParameters", "table", [], ["uint256[]"]),
@@ -50,8 +56,9 @@ FUNCTIONS = [
 
 @lru_cache
 def abi_of(contract: str) -> list[dict[str, Any]]:
-    """Events and errors of contracts/interfaces/I<contract>.sol, and the functions above."""
-    source = re.sub(r"//[^\n]*", "", (INTERFACES / f"I{contract}.sol").read_text())
+    """Events and errors of contracts/interfaces/I<contract>.sol and what it inherits, and the functions above."""
+    texts = (INTERFACES / f"I{name}.sol" for name in (contract, *_INHERITED.get(contract, ())))
+    source = "".join(re.sub(r"//[^\n]*", "", text.read_text()) for text in texts)
     entries: list[dict[str, Any]] = [
         {"type": kind, "name": name, "inputs": [_parameter(text) for text in parameters.split(",") if text.strip()]}
         for kind, name, parameters in re.findall(r"\b(event|error)\s+(\w+)\(([^)]*)\)\s*;", source)

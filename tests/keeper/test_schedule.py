@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from eth_abi.abi import decode, encode
 
-from keeper.chain import Deployment
 from keeper.engine import Engine
 from keeper.execution import Call
 from keeper.model import WAD, Account, ExpiryMarket, Instrument, MarginMode, Position, Wad
@@ -21,26 +20,7 @@ from keeper.portfolio import Parameter
 from keeper.schedule import funding_calls, poke_calls, price_history, scale_proposals, scheduled, settlement_calls, write_proposals
 from keeper.tuning import ScaleRules
 from tests.keeper.engine.test_engine import OWN, SIGNER, SYSTEM, Twin, config
-from tests.keeper.system import address_of, description
-
-_UINT = {"name": "", "type": "uint256"}
-
-
-def function(name: str, *inputs: str) -> dict[str, Any]:
-    return {"type": "function", "name": name, "inputs": [{"name": "", "type": kind} for kind in inputs], "outputs": [_UINT]}
-
-
-def extended() -> Deployment:
-    """The described system with the contracts that jobs call."""
-    content = description()
-    for name, functions in {
-        "Funding": [function("update", "uint8")],
-        "Settlement": [function("fix", "uint8", "uint32"), function("settle", "uint64[]", "uint8", "uint32")],
-    }.items():
-        content["contracts"][name] = {"address": address_of(name), "abi": functions}
-    content["contracts"]["RiskParameters"]["abi"].append(function("setUnderlying", "uint8", "uint8", "uint64"))
-    content["contracts"]["PriceDoor"]["abi"] += [function("poke", "uint8"), function("fixSettlement", "uint8", "uint32")]
-    return Deployment.parse(content)
+from tests.keeper.system import address_of
 
 
 @pytest.fixture
@@ -60,7 +40,7 @@ def engine(chain: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         "tuning_every": 0.3,
         "proposals": tmp_path / "proposals.json",
     }
-    with Engine(config(tmp_path / "keeper.sqlite", jobs=settings), chain, extended(), SIGNER) as engine:
+    with Engine(config(tmp_path / "keeper.sqlite", jobs=settings), chain, SYSTEM, SIGNER) as engine:
         engine.start()
         engine.step()
         yield engine
@@ -72,15 +52,14 @@ def assessment_of(engine: Engine) -> Assessment:
     return found
 
 
-def test_funding_is_updated_where_there_is_funding(engine: Engine) -> None:
-    assert funding_calls(assessment_of(engine), SYSTEM) == []
-    [call] = funding_calls(assessment_of(engine), extended())
+def test_funding_of_every_quoted_underlying_is_updated(engine: Engine) -> None:
+    [call] = funding_calls(assessment_of(engine), SYSTEM)
     assert (call.to, call.purpose) == (address_of("Funding"), "funding")
     assert call.data[4:] == encode(["uint8"], [0])
 
 
 def test_nothing_is_settled_without_expiries(engine: Engine) -> None:
-    assert settlement_calls(assessment_of(engine), extended()) == []
+    assert settlement_calls(assessment_of(engine), SYSTEM) == []
 
 
 def expired(engine: Engine, settlement: float | None) -> Assessment:
@@ -96,20 +75,13 @@ def expired(engine: Engine, settlement: float | None) -> Assessment:
 
 def test_an_expiry_is_fixed_first_then_settled_in_batches(engine: Engine) -> None:
     end = assessment_of(engine).block.time - 3_600
-    [fix] = settlement_calls(expired(engine, None), extended())
+    [fix] = settlement_calls(expired(engine, None), SYSTEM)
     assert (fix.to, fix.purpose) == (address_of("Settlement"), "fix_settlement")
     assert fix.data[4:] == encode(["uint8", "uint32"], [0, end])
-    batches = [decode(["uint64[]", "uint8", "uint32"], call.data[4:]) for call in settlement_calls(expired(engine, 990.0), extended())]
+    batches = [decode(["uint64[]", "uint8", "uint32"], call.data[4:]) for call in settlement_calls(expired(engine, 990.0), SYSTEM)]
     assert [len(accounts) for accounts, *_ in batches] == [20, 20, 5]
     assert [account for accounts, *_ in batches for account in accounts] == list(range(10, 55))
     assert {(underlying, expiry) for _, underlying, expiry in batches} == {(0, end)}
-
-
-def test_without_a_settlement_contract_the_door_fixes_the_price(engine: Engine) -> None:
-    content = description()
-    content["contracts"]["PriceDoor"]["abi"].append(function("fixSettlement", "uint8", "uint32"))
-    [fix] = settlement_calls(expired(engine, None), Deployment.parse(content))
-    assert fix.to == address_of("PriceDoor")
 
 
 def test_prices_are_poked_when_they_are_too_old(engine: Engine) -> None:
@@ -118,7 +90,7 @@ def test_prices_are_poked_when_they_are_too_old(engine: Engine) -> None:
     signed = assessment.state.spots[0].signed_at
     for age, expected in ((120, []), (121, [address_of("PriceDoor")])):
         aged = replace(assessment, state=limited, block=replace(assessment.block, time=signed + age))
-        assert [call.to for call in poke_calls(aged, extended())] == expected
+        assert [call.to for call in poke_calls(aged, SYSTEM)] == expected
 
 
 def until(condition: Callable[[], bool], seconds: float = 8.0) -> None:
@@ -163,7 +135,7 @@ def test_the_scheduler_asks_again_and_again(engine: Engine) -> None:
         def request(self, call: Call) -> None:
             asked.append(call)
 
-    with scheduled(engine._config, Recorder(), extended()) as scheduler:
+    with scheduled(engine._config, Recorder(), SYSTEM) as scheduler:
         assert {job.id for job in scheduler.get_jobs()} == {"funding", "tuning"}, "0 means never"
         until(lambda: len(asked) >= 3)
         until(engine._config.jobs.proposals.exists)
@@ -177,7 +149,7 @@ def test_proposals_come_from_the_prices_that_were_signed(engine: Engine, chain: 
     for hour in range(60):
         chain.price(1_000 + (60 if hour % 2 else 0))
     engine.step()
-    history = price_history(engine._config, extended())
+    history = price_history(engine._config, SYSTEM)
     times, spots = history[0]
     assert len(spots) == 61
     assert set(spots) == {1_000.0, 1_060.0}
@@ -186,7 +158,7 @@ def test_proposals_come_from_the_prices_that_were_signed(engine: Engine, chain: 
     [proposal] = scale_proposals(assessment_of(engine), {0: (hours, spots)}, ScaleRules())
     assert proposal.vol > 0.2
     path = tmp_path / "deep" / "proposals.json"
-    write_proposals(path, assessment_of(engine), extended(), [proposal])
+    write_proposals(path, assessment_of(engine), SYSTEM, [proposal])
     [written] = json.loads(path.read_text())["proposals"]
     assert written["target"] == address_of("RiskParameters")
     assert written["data"].endswith(encode(["uint8", "uint8", "uint64"], [0, 0, proposal.word]).hex())
