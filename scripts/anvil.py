@@ -25,7 +25,7 @@ from typing import Any, Self
 
 from eth_account import Account
 
-__all__ = ["CHAIN_ID", "MNEMONIC", "ROOT", "Anvil", "AnvilError", "die_with_parent", "private_key"]
+__all__ = ["CHAIN_ID", "MNEMONIC", "ROOT", "Anvil", "AnvilError", "die_with_parent", "end", "private_key"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -146,12 +146,7 @@ class Anvil:
         process, self._process = self._process, None
         if process is None:
             return
-        process.terminate()
-        try:
-            process.wait(timeout=_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, _STOP_TIMEOUT_S)
         if not self._keep_log and self._log is not None:
             self._log.unlink(missing_ok=True)
             self._log = None
@@ -226,6 +221,16 @@ def _binary() -> Path:
 # Loaded before any fork: the child may not take the loader's lock.
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PR_SET_PDEATHSIG = 1
+
+
+def end(process: subprocess.Popen[bytes], timeout: float) -> None:
+    """SIGTERM, and SIGKILL when that did not help within `timeout` seconds."""
+    process.terminate()
+    try:
+        process.wait(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def die_with_parent() -> None:

@@ -19,7 +19,7 @@ import os
 import secrets
 import signal
 import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from web3.exceptions import Web3Exception
 from scripts.anvil import private_key
 from scripts.deploy import DEPLOYMENT_FILE, Deployment
 from scripts.deployed import DeploymentError, contract, custom_error, read_deployment
+from scripts.json_http import JsonHandler
 from scripts.orders import Order, sign_order
 from scripts.roles import MAKER
 
@@ -105,42 +106,31 @@ class _Server(HTTPServer):
         super().__init__(address, _Handler)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler):
     server: _Server
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - the base class names it
         if self.path != "/quote":
-            self._answer(404, {"error": f"expected POST /quote, got {self.path}"})
+            self.answer(404, {"error": f"expected POST /quote, got {self.path}"})
             return
         try:
             asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
             instrument, size, account = int(asked["instrument"]), int(asked["size"]), int(asked["account"])
         except (ValueError, KeyError, TypeError) as error:
-            self._answer(400, {"error": f"expected instrument, size and account as integers: {error!r}"})
+            self.answer(400, {"error": f"expected instrument, size and account as integers: {error!r}"})
             return
         try:
             answer = self.server.maker.quote(instrument, size, account)
         except RefusedError as error:
             log.info("refused", instrument=instrument, size=size, account=account, reason=str(error))
-            self._answer(409, {"error": str(error)})
+            self.answer(409, {"error": str(error)})
         except (Web3Exception, RequestException) as error:
             reason = custom_error(error, self.server.deployment) or str(error)
             log.warning("no quote", instrument=instrument, size=size, account=account, reason=reason)
-            self._answer(503, {"error": str(reason)})
+            self.answer(503, {"error": str(reason)})
         else:
             log.info("quoted", instrument=instrument, size=size / WAD, account=account, price=int(answer["price"]) / WAD)
-            self._answer(200, answer)
-
-    def _answer(self, status: int, content: Any) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it
-        log.debug("http", request=format % args)
+            self.answer(200, answer)
 
 
 def main() -> int:

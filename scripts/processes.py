@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from scripts.anvil import ROOT, die_with_parent
+from scripts.anvil import ROOT, die_with_parent, end
 
 __all__ = ["Child", "ChildError", "exit_on_sigterm"]
 
@@ -96,12 +96,7 @@ class Child:
         process, self._process = self._process, None
         if process is None:
             return
-        process.terminate()
-        try:
-            process.wait(timeout=STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, STOP_TIMEOUT_S)
 
     def kill(self) -> None:
         """SIGKILL: no chance to tidy up."""

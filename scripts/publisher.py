@@ -25,7 +25,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ from scripts.anvil import private_key
 from scripts.chain import http_provider
 from scripts.deploy import DEPLOYMENT_FILE, Deployment
 from scripts.deployed import DeploymentError, contract, custom_error, read_deployment
+from scripts.json_http import JsonHandler
 from scripts.market_feed import FeedError, MarketUpdate, market_updates, sign
 from scripts.roles import PUBLISHER, PUBLISHER_SIGNERS
 
@@ -270,27 +271,16 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler):
     server: _Server
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the base class names it
         if self.path == "/updates":
-            self._answer(200, [update.as_json() for update in self.server.board.updates])
+            self.answer(200, [update.as_json() for update in self.server.board.updates])
         elif self.path == "/health":
-            self._answer(200, dict(self.server.board.health))
+            self.answer(200, dict(self.server.board.health))
         else:
-            self._answer(404, {"error": f"expected /updates or /health, got {self.path}"})
-
-    def _answer(self, status: int, content: Any) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it
-        log.debug("http", request=format % args)
+            self.answer(404, {"error": f"expected /updates or /health, got {self.path}"})
 
 
 def run(publisher: Publisher, stop: threading.Event, poll: float) -> None:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {SSTORE2} from "solady/utils/SSTORE2.sol";
+import {ParameterReads} from "../governance/ParameterReads.sol";
 import {ICircuitBreaker} from "../interfaces/ICircuitBreaker.sol";
 import {IDeficitGate} from "../interfaces/IDeficitGate.sol";
 import {ILedger} from "../interfaces/ILedger.sol";
@@ -12,6 +12,7 @@ import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {ITradingLimits} from "../interfaces/ITradingLimits.sol";
 import {ITripDiscount} from "../interfaces/ITripDiscount.sol";
 import {FixedPoint} from "../math/FixedPoint.sol";
+import {FreshPrices} from "../oracle/FreshPrices.sol";
 import {Book, Leg} from "../types/Book.sol";
 import {InstrumentId} from "../types/InstrumentId.sol";
 import {COLLATERALS_AT, Parameter, ParameterTable} from "../types/Parameter.sol";
@@ -20,6 +21,9 @@ import {Position} from "../types/Position.sol";
 /// @title Margin check
 /// @dev Phases: table, state of the breaker, price, limits, then each side.
 contract MarginCheck is IMarginCheck {
+    using ParameterReads for IRiskParameters;
+    using FreshPrices for ParameterTable;
+
     uint256 private constant WAD = 1e18;
 
     ILedger private immutable LEDGER;
@@ -92,7 +96,7 @@ contract MarginCheck is IMarginCheck {
         uint256 uncounted = _uncountedProfitUp(profit, book, p);
         int256 counted = r.marginEquityInitial - int256(legs + collateral + uncounted);
         if (counted < int256(needed)) revert InsufficientInitialMargin(account, counted, needed);
-        _requireFresh(r, p);
+        p.requireFresh(r.oldestPrice);
     }
 
     /// @inheritdoc IMarginCheck
@@ -101,7 +105,7 @@ contract MarginCheck is IMarginCheck {
         Requirement memory r = ENGINE.requirement(account);
         uint256 needed = _needed(r, p);
         if (r.marginEquityInitial < int256(needed)) revert InsufficientInitialMargin(account, r.marginEquityInitial, needed);
-        _requireFresh(r, p);
+        p.requireFresh(r.oldestPrice);
     }
 
     // --- trades ---
@@ -134,7 +138,7 @@ contract MarginCheck is IMarginCheck {
         }
         if (before.equity < 0) {
             // Whoever owes more than it has must not pass on value by trading off the mark.
-            _requireFresh(before, p);
+            p.requireFresh(before.oldestPrice);
             bool worse = traded.size > 0 ? traded.price > mark : traded.price < mark;
             if (worse) revert WorseThanMark(account, traded.price, mark);
         }
@@ -151,7 +155,7 @@ contract MarginCheck is IMarginCheck {
             return abi.encodeWithSelector(InsufficientInitialMargin.selector, account, r.marginEquityInitial, needed);
         }
         uint256 limit = p.get(Parameter.MAX_ACTION_AGE);
-        if (_isOlder(r.oldestPrice, limit)) {
+        if (FreshPrices.isOlder(r.oldestPrice, limit)) {
             return abi.encodeWithSelector(StalePrice.selector, r.oldestPrice, block.timestamp, limit);
         }
         if (state != ICircuitBreaker.State.NORMAL || !_mayIncreaseRisk(account)) {
@@ -231,16 +235,6 @@ contract MarginCheck is IMarginCheck {
         return r.grossNotional != 0 && r.initial < least ? least : r.initial;
     }
 
-    function _requireFresh(Requirement memory r, ParameterTable p) private view {
-        uint256 limit = p.get(Parameter.MAX_ACTION_AGE);
-        if (_isOlder(r.oldestPrice, limit)) revert StalePrice(r.oldestPrice, block.timestamp, limit);
-    }
-
-    /// @dev `signedAt` is type(uint256).max where no price was used.
-    function _isOlder(uint256 signedAt, uint256 limit) private view returns (bool) {
-        return block.timestamp > signedAt && block.timestamp - signedAt > limit;
-    }
-
     /// @dev An account with an open deficit is closed by liquidators and the deleverager, at their prices.
     function _requireNoDeficit(uint64 account) private view {
         if (LEDGER.deficitOpen(account)) revert DeficitIsOpen(account);
@@ -257,10 +251,7 @@ contract MarginCheck is IMarginCheck {
         return marks[0];
     }
 
-    function _table() private view returns (ParameterTable p) {
-        bytes memory raw = SSTORE2.read(PARAMETERS.pointer());
-        assembly ("memory-safe") {
-            p := add(raw, 0x20)
-        }
+    function _table() private view returns (ParameterTable) {
+        return PARAMETERS.copied();
     }
 }

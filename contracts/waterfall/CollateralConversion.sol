@@ -9,11 +9,14 @@ import {NO_UNDERLYING} from "../interfaces/IInsuranceFund.sol";
 import {ILedger} from "../interfaces/ILedger.sol";
 import {ILiquidator} from "../interfaces/ILiquidator.sol";
 import {Requirement} from "../interfaces/IMarginEngine.sol";
+import {FreshPrices} from "../oracle/FreshPrices.sol";
 import {COLLATERALS_AT, MAX_COLLATERALS, Parameter, ParameterTable} from "../types/Parameter.sol";
 import {LiquidationBase} from "./LiquidationBase.sol";
 
 /// @title What an account owes is paid by what it holds, then by the fund
 abstract contract CollateralConversion is LiquidationBase, ReentrancyGuardTransient {
+    using FreshPrices for ParameterTable;
+
     uint256 private constant WAD = 1e18;
 
     /// @inheritdoc ILiquidator
@@ -75,7 +78,7 @@ abstract contract CollateralConversion is LiquidationBase, ReentrancyGuardTransi
         uint256 debt = _requireDebt(c.account, p);
         _requireLegsShrink(c.account, legs);
         Requirement memory before = _scan(c.account);
-        _requireFresh(before.oldestPrice, p);
+        p.requireFresh(before.oldestPrice);
 
         // Calculate
         uint256 price = _collateralPrice(c.index, p);

@@ -2,8 +2,8 @@
 pragma solidity 0.8.30;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-import {SSTORE2} from "solady/utils/SSTORE2.sol";
 
+import {ParameterReads} from "../governance/ParameterReads.sol";
 import {ICollateralVault, SETTLEMENT} from "../interfaces/ICollateralVault.sol";
 import {IDeleverager} from "../interfaces/IDeleverager.sol";
 import {IInsuranceFund, NO_UNDERLYING} from "../interfaces/IInsuranceFund.sol";
@@ -12,12 +12,16 @@ import {IMarginEngine, Requirement} from "../interfaces/IMarginEngine.sol";
 import {INominations} from "../interfaces/INominations.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {FixedPoint, WAD} from "../math/FixedPoint.sol";
+import {FreshPrices} from "../oracle/FreshPrices.sol";
 import {Leg} from "../types/Book.sol";
 import {InstrumentId} from "../types/InstrumentId.sol";
-import {MAX_UNDERLYINGS, Parameter, ParameterTable} from "../types/Parameter.sol";
+import {MAX_UNDERLYINGS, ParameterTable} from "../types/Parameter.sol";
 
 /// @title What pays a deficit besides counterparties: the insurance fund first, the loss index last, and the claim on the account for both
 abstract contract DeficitFunding is IDeleverager {
+    using ParameterReads for IRiskParameters;
+    using FreshPrices for ParameterTable;
+
     /// @notice The account's legs as they are now. @param equity At the marks.
     struct Legs {
         uint112[] instruments;
@@ -175,7 +179,7 @@ abstract contract DeficitFunding is IDeleverager {
         }
         Requirement memory r = ENGINE.preview(account, closing, 0);
         legs.equity = r.equity;
-        _requireFresh(FixedPointMathLib.min(oldest, r.oldestPrice), p);
+        p.requireFresh(FixedPointMathLib.min(oldest, r.oldestPrice));
 
         Cause[] memory found = _causes[account];
         for (uint256 i; i < found.length; ++i) {
@@ -257,18 +261,7 @@ abstract contract DeficitFunding is IDeleverager {
         return u == MAX_UNDERLYINGS ? NO_UNDERLYING : uint8(u);
     }
 
-    function _requireFresh(uint256 oldestPrice, ParameterTable p) private view {
-        uint256 limit = p.get(Parameter.MAX_ACTION_AGE);
-        if (oldestPrice < block.timestamp && block.timestamp - oldestPrice > limit) {
-            revert StalePrice(oldestPrice, block.timestamp, limit);
-        }
-    }
-
-    /// @dev One copy of the data contract's code; the table begins behind the length of `raw`.
-    function _table() internal view returns (ParameterTable p) {
-        bytes memory raw = SSTORE2.read(PARAMETERS.pointer());
-        assembly ("memory-safe") {
-            p := add(raw, 0x20)
-        }
+    function _table() internal view returns (ParameterTable) {
+        return PARAMETERS.copied();
     }
 }

@@ -2,8 +2,8 @@
 pragma solidity 0.8.30;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-import {SSTORE2} from "solady/utils/SSTORE2.sol";
 
+import {ParameterReads} from "../governance/ParameterReads.sol";
 import {ICircuitBreaker} from "../interfaces/ICircuitBreaker.sol";
 import {ICollateralVault, SETTLEMENT} from "../interfaces/ICollateralVault.sol";
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
@@ -12,6 +12,7 @@ import {ILiquidator} from "../interfaces/ILiquidator.sol";
 import {IMarginEngine, Requirement} from "../interfaces/IMarginEngine.sol";
 import {IPriceDoor} from "../interfaces/IPriceDoor.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
+import {FreshPrices} from "../oracle/FreshPrices.sol";
 import {InstrumentId} from "../types/InstrumentId.sol";
 import {Parameter, ParameterTable} from "../types/Parameter.sol";
 import {Position} from "../types/Position.sol";
@@ -19,6 +20,8 @@ import {DutchClock} from "./DutchClock.sol";
 
 /// @title What every entry point of the liquidator needs: its neighbours, clocks, checks of the parties, draws of the fund
 abstract contract LiquidationBase is ILiquidator {
+    using ParameterReads for IRiskParameters;
+    using FreshPrices for ParameterTable;
     using DutchClock for Clock;
 
     /// @dev 14 bytes. The count shares the clock's slot, which a liquidation below FULL_THRESHOLD writes anyway.
@@ -61,16 +64,9 @@ abstract contract LiquidationBase is ILiquidator {
         if (!LEDGER.isAuthorised(to, msg.sender, SCOPE_TRADE)) revert NotAuthorised(to, msg.sender);
     }
 
-    function _requireFresh(uint256 oldestPrice, ParameterTable p) internal view {
-        uint256 limit = p.get(Parameter.MAX_ACTION_AGE);
-        if (oldestPrice < block.timestamp && block.timestamp - oldestPrice > limit) {
-            revert StalePrice(oldestPrice, block.timestamp, limit);
-        }
-    }
-
     function _requireInitialMargin(uint64 to, ParameterTable p) internal view {
         Requirement memory r = _scan(to);
-        _requireFresh(r.oldestPrice, p);
+        p.requireFresh(r.oldestPrice);
         if (r.marginEquityInitial < int256(r.initial)) revert LiquidatorUnderMargined(to, r.marginEquityInitial, r.initial);
     }
 
@@ -167,11 +163,7 @@ abstract contract LiquidationBase is ILiquidator {
         );
     }
 
-    /// @dev One copy of the data contract's code; the table begins behind the length of `raw`.
-    function _table() internal view returns (ParameterTable p) {
-        bytes memory raw = SSTORE2.read(PARAMETERS.pointer());
-        assembly ("memory-safe") {
-            p := add(raw, 0x20)
-        }
+    function _table() internal view returns (ParameterTable) {
+        return PARAMETERS.copied();
     }
 }

@@ -2,8 +2,8 @@
 pragma solidity 0.8.30;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-import {SSTORE2} from "solady/utils/SSTORE2.sol";
 
+import {ParameterReads} from "../governance/ParameterReads.sol";
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
 import {ILedger} from "../interfaces/ILedger.sol";
 import {ILiquidationQuotes} from "../interfaces/ILiquidationQuotes.sol";
@@ -19,6 +19,8 @@ import {ProvenRelease} from "./ProvenRelease.sol";
 /// @title Liquidation quotes
 /// @dev The arithmetic is the liquidator's own (`ProvenRelease`, its clocks); this contract holds nothing.
 contract LiquidationQuotes is ILiquidationQuotes {
+    using ParameterReads for IRiskParameters;
+
     uint256 private constant WAD = 1e18;
 
     ILiquidator private immutable LIQUIDATOR;
@@ -136,10 +138,7 @@ contract LiquidationQuotes is ILiquidationQuotes {
         q.conversionDiscount = LIQUIDATOR.conversionDiscountNow(account);
     }
 
-    function _table() private view returns (ParameterTable p) {
-        bytes memory raw = SSTORE2.read(PARAMETERS.pointer());
-        assembly ("memory-safe") {
-            p := add(raw, 0x20)
-        }
+    function _table() private view returns (ParameterTable) {
+        return PARAMETERS.copied();
     }
 }

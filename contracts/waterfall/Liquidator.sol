@@ -7,6 +7,7 @@ import {HOUSE, ILedger} from "../interfaces/ILedger.sol";
 import {ANY_ROUND, ILiquidationCallback, ILiquidator} from "../interfaces/ILiquidator.sol";
 import {Requirement, Witness} from "../interfaces/IMarginEngine.sol";
 import {MarginCore} from "../margin/MarginCore.sol";
+import {FreshPrices} from "../oracle/FreshPrices.sol";
 import {Parameter, ParameterTable} from "../types/Parameter.sol";
 import {CollateralConversion} from "./CollateralConversion.sol";
 import {CoverageFee} from "./CoverageFee.sol";
@@ -17,6 +18,8 @@ import {StressShare} from "./StressShare.sol";
 /// @title Liquidator
 /// @dev Holds clocks and nothing else. The guard keeps the callback out of this contract alone: deposits and trades in it are welcome.
 contract Liquidator is CollateralConversion {
+    using FreshPrices for ParameterTable;
+
     uint256 private constant WAD = 1e18;
 
     /// @dev One account, one tier, one set of legs.
@@ -37,7 +40,7 @@ contract Liquidator is CollateralConversion {
         _requireNotShutDown();
         ParameterTable p = _table();
         Requirement memory r = ENGINE.proveHealthBelow(account, witness, p.get(Parameter.FULL_THRESHOLD));
-        _requireFresh(r.oldestPrice, p);
+        p.requireFresh(r.oldestPrice);
         _flag(account, r, p);
     }
 
@@ -122,7 +125,7 @@ contract Liquidator is CollateralConversion {
 
     /// @dev Tier of the account in `r`.
     function _enter(Step memory s, Requirement memory r) private view {
-        _requireFresh(r.oldestPrice, s.table);
+        s.table.requireFresh(r.oldestPrice);
         s.before = r;
         s.healthBefore = MarginCore.health(r);
         s.tier = ProvenRelease.tier(r, s.healthBefore, s.table);

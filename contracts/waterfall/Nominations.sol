@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {SSTORE2} from "solady/utils/SSTORE2.sol";
-
+import {ParameterReads} from "../governance/ParameterReads.sol";
 import {IDeficitGate} from "../interfaces/IDeficitGate.sol";
 import {ILedger} from "../interfaces/ILedger.sol";
 import {IMarginEngine, Requirement, Witness} from "../interfaces/IMarginEngine.sol";
@@ -10,12 +9,15 @@ import {INominations} from "../interfaces/INominations.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {Modules} from "../ledger/Modules.sol";
 import {FixedPoint, WAD} from "../math/FixedPoint.sol";
+import {FreshPrices} from "../oracle/FreshPrices.sol";
 import {Parameter, ParameterTable} from "../types/Parameter.sol";
 import {DeleveragingScore} from "./DeleveragingScore.sol";
 import {NominationQueue} from "./NominationQueue.sol";
 
 /// @title Nominations
 contract Nominations is INominations, Modules {
+    using ParameterReads for IRiskParameters;
+    using FreshPrices for ParameterTable;
     using NominationQueue for NominationQueue.Queue;
     using NominationQueue for uint256[];
     using NominationQueue for uint256;
@@ -191,7 +193,7 @@ contract Nominations is INominations, Modules {
         if (_standings[account].open || r.equity < 0) revert NotSolvent(account);
         // The age of this instrument's price alone: a stale one elsewhere in the book is no place to hide [A].
         (int256 profit, uint256 oldestPrice) = _profit(account, instrument, size, cost);
-        _requireFresh(oldestPrice, p);
+        p.requireFresh(oldestPrice);
         if (profit <= 0) revert NoProfit(account, profit);
         score_ = _valued(profit, cost, r);
     }
@@ -258,18 +260,7 @@ contract Nominations is INominations, Modules {
 
     // --- parameters and prices ---
 
-    function _requireFresh(uint256 oldestPrice, ParameterTable p) private view {
-        uint256 limit = p.get(Parameter.MAX_ACTION_AGE);
-        if (oldestPrice < block.timestamp && block.timestamp - oldestPrice > limit) {
-            revert StalePrice(oldestPrice, block.timestamp, limit);
-        }
-    }
-
-    /// @dev One copy of the data contract's code; the table begins behind the length of `raw`.
-    function _table() private view returns (ParameterTable p) {
-        bytes memory raw = SSTORE2.read(PARAMETERS.pointer());
-        assembly ("memory-safe") {
-            p := add(raw, 0x20)
-        }
+    function _table() private view returns (ParameterTable) {
+        return PARAMETERS.copied();
     }
 }

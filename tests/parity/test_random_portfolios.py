@@ -19,7 +19,7 @@ from keeper.model import MarginMode
 from scripts.chain import Chain
 from scripts.deploy import Deployment
 from tests.contracts.margin.words import UNDERLYING_IDS, case_of
-from tests.keeper.margin.conftest import INDEX, Case
+from tests.keeper.cases import INDEX, Case
 from tests.parity.portfolios import random_book, random_market
 
 PORTFOLIOS = int(os.environ.get("DPRE_PARITY_PORTFOLIOS", "2000"))

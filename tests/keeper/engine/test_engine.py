@@ -27,6 +27,7 @@ from keeper.model import WAD, Instrument
 from keeper.monitoring import CallChange, MarginCallStore
 from keeper.overview import suggestions
 from keeper.portfolio import Parameter, ParameterTable
+from tests.keeper.scalars import SCALARS
 from tests.keeper.system import address_of, deployment, log
 
 SYSTEM: Deployment = deployment()
@@ -36,27 +37,6 @@ PERP = Instrument.perp(0).pack()
 LIQUIDATION = "(uint64,uint64,(uint112,int128)[],(bytes,bytes),uint256,bytes)"
 OUTCOME = "(uint8,uint256,uint256,uint256,uint256,uint256,uint256,uint256,int256)"
 SCENARIO = (-(WAD // 5)) % 2**64 << 128 | WAD << 64 | 1 << 8 | 1
-SCALARS = {
-    "MAINTENANCE_FACTOR": WAD * 8 // 10,
-    "VOL_TENOR_FLOOR": 86_400,
-    "VOL_TENOR_PIVOT": 30 * 86_400,
-    "MAX_BASIS": WAD // 20,
-    "TIER_1_LIMIT": 10**7 * WAD,
-    "TIER_2_LIMIT": 5 * 10**7 * WAD,
-    "TIER_1_INITIAL": WAD // 20,
-    "TIER_1_MAINTENANCE": WAD // 40,
-    "PARTIAL_THRESHOLD": WAD * 105 // 100,
-    "FULL_THRESHOLD": WAD,
-    "CLOSE_FACTOR": WAD // 2,
-    "TARGET_HEALTH": WAD * 11 // 10,
-    "DEBT_CAP": 100 * WAD,
-    "SMALL_REWARD": 5 * WAD,
-    "LIQUIDATION_FEE": WAD // 20,
-    "LIQUIDATION_FEE_MAX": WAD // 20,
-    "MAX_ACTION_AGE": 5,
-    "CLOCK_EXPIRY": 1800,
-    "DUTCH_DURATION": 900,
-}
 
 
 class Twin(MemoryChain):

@@ -4,7 +4,7 @@ from keeper import kernels
 from keeper.kernels import Engine
 from keeper.margin import Book
 from keeper.model import MarginMode
-from tests.keeper.margin.conftest import CASES, case_of
+from tests.keeper.cases import CASES, case_of
 
 FIGURES = ("initial", "maintenance", "equity", "margin_equity_initial", "margin_equity_maintenance")
 

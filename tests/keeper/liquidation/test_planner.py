@@ -3,10 +3,8 @@ there."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +16,8 @@ from keeper.model import (
     DPRE_1,
     Account,
     Collateral,
-    CorrelationGroup,
     ExpiryMarket,
     Instrument,
-    Kind,
     MarginMode,
     Market,
     Parameters,
@@ -32,40 +28,11 @@ from keeper.model import (
 )
 from keeper.monitoring import Assessment, Tier, find
 from keeper.portfolio import ParameterTable, Rules, Spot, State
+from tests.keeper.cases import CASES, Case, case_of
 from tests.keeper.rules import RULES
 
-CASES = json.loads((Path(__file__).parents[2] / "vectors" / "dpre1_portfolios.json").read_text())
-INDEX = {"BTC": 0, "ETH": 1, "SOL": 2}
 OWN = 2
 COSTS = Costs(unwind_rate=0.0013, gas=1.0, minimum_profit=None)
-
-
-def read(case: dict[str, Any], mode: MarginMode) -> tuple[Account, Market, Parameters]:
-    book, market = case["book"], case["market"]
-    parameters = DPRE_1.with_collateral(
-        *(Collateral(c["token"], c["haircut_initial"], c["haircut_maintenance"], INDEX.get(c["underlying"])) for c in book["collateral"])
-    )
-    underlyings = {
-        INDEX[name]: UnderlyingMarket(
-            u["spot"],
-            u["mark"],
-            u["confidence"],
-            u["spot_scale"],
-            tuple(ExpiryMarket(e["expiry"], e["forward"], e["rate"], SviSlice(**e["svi"])) for e in u["expiries"]),
-        )
-        for name, u in market["underlyings"].items()
-    }
-    groups = tuple(CorrelationGroup(tuple(INDEX[n] for n in g["members"]), g["kappa"]) for g in market["groups"])
-    prices = {c["token"]: c["price"] for c in book["collateral"]}
-    positions = {
-        Instrument(Kind[p["kind"].upper()], INDEX[p["underlying"]], p.get("expiry") or 0, round((p.get("strike") or 0) * 1e8)): Position(
-            Wad.from_float(p["size"]), Wad.from_float(p["cost"])
-        )
-        for p in book["positions"]
-    }
-    collateral = {c["token"]: Wad.from_float(c["quantity"]) for c in book["collateral"]}
-    account = Account(1, "0x01", mode, Wad.from_float(book["cash"]), collateral, positions)
-    return account, Market(market["time"], underlyings, groups, prices), parameters
 
 
 def with_health(account: Account, market: Market, parameters: Parameters, health: float) -> Account | None:
@@ -119,15 +86,15 @@ def feeds(account: Account, market: Market) -> dict[str, Any]:
 
 
 def situations() -> Iterator[Any]:
-    for case in CASES:
+    for case in map(case_of, CASES):
         for mode, healths in ((MarginMode.PORTFOLIO, (1.03, 0.6)), (MarginMode.CROSS, (0.97, 0.2))):
             for health in healths:
-                yield pytest.param(case, mode, health, id=f"{case['id']}-{mode.name}-{health}")
+                yield pytest.param(case, mode, health, id=f"{case.id}-{mode.name}-{health}")
 
 
 @pytest.mark.parametrize(("case", "mode", "health"), list(situations()))
-def test_plans_stay_within_the_limits_and_reach_the_target(case: dict[str, Any], mode: MarginMode, health: float) -> None:
-    account, market, parameters = read(case, mode)
+def test_plans_stay_within_the_limits_and_reach_the_target(case: Case, mode: MarginMode, health: float) -> None:
+    account, market, parameters = replace(case.account, mode=mode), case.market, case.parameters
     fallen = with_health(account, market, parameters, health) if account.positions else None
     if fallen is None:
         return
@@ -252,9 +219,9 @@ def test_solvency_comes_first_unless_told_otherwise() -> None:
 
 def test_a_covered_calls_debt_is_paid_where_no_leg_helps() -> None:
     """Taking the short call would leave the spot naked: collateral goes to the debt instead."""
-    case = next(case for case in CASES if case["id"] == "dpre1-directed-covered-call")
-    account, market, parameters = read(case, MarginMode.PORTFOLIO)
-    fallen = with_health(account, market, parameters, 0.9)
+    case = next(case for case in map(case_of, CASES) if case.id == "dpre1-directed-covered-call")
+    market, parameters = case.market, case.parameters
+    fallen = with_health(case.account, market, parameters, 0.9)
     assert fallen is not None
     assert fallen.cash.to_float() < -RULES.debt_cap
     assessment = assessment_of([fallen, rich()], market, parameters, **feeds(fallen, market))

@@ -12,22 +12,10 @@ from keeper.chain import events as ev
 from keeper.model import WAD, Instrument
 from keeper.monitoring import Assessment, Assessor, Figures, Tier, find
 from keeper.portfolio import Parameter, State, fold
+from tests.keeper.scalars import SCALARS
 
 USDC = "0x" + "0c" * 20
 PERP, OTHER = Instrument.perp(0), Instrument.perp(1)
-DEFAULTS = {
-    "MAINTENANCE_FACTOR": WAD * 8 // 10,
-    "VOL_TENOR_FLOOR": 86_400,
-    "VOL_TENOR_PIVOT": 30 * 86_400,
-    "MAX_BASIS": WAD // 20,
-    "TIER_1_LIMIT": 10**7 * WAD,
-    "TIER_2_LIMIT": 5 * 10**7 * WAD,
-    "TIER_1_INITIAL": WAD // 20,
-    "TIER_1_MAINTENANCE": WAD // 40,
-    "PARTIAL_THRESHOLD": WAD * 105 // 100,
-    "FULL_THRESHOLD": WAD,
-    "DEBT_CAP": 100 * WAD,
-}
 
 
 def at(kind: type[ev.Event], **values: Any) -> ev.Event:
@@ -58,7 +46,7 @@ def initial(*accounts: list[ev.Event]) -> State:
     scenario = (-(WAD // 5)) % 2**64 << 128 | WAD << 64 | 1 << 8 | 1
     events = [
         at(ev.TokenListed, token_index=255, token=USDC, decimals=6),
-        *(at(ev.ParameterSet, parameter=int(Parameter[name]), previous=0, value=value) for name, value in DEFAULTS.items()),
+        *(at(ev.ParameterSet, parameter=int(Parameter[name]), previous=0, value=value) for name, value in SCALARS.items()),
         at(ev.ScenariosSet, words=(scenario,)),
         price(1000),
         *(event for listed in accounts for event in listed),

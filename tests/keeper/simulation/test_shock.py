@@ -13,7 +13,8 @@ from keeper.model import WAD, Account, ExpiryMarket, Instrument, MarginMode, Pos
 from keeper.monitoring import Assessment, Assessor
 from keeper.portfolio import HOUSE, Parameter, ParameterTable, Spot, State
 from keeper.simulation import interpolated, shocked_market, simulate
-from tests.keeper.engine.test_engine import SCALARS, SCENARIO
+from tests.keeper.engine.test_engine import SCENARIO
+from tests.keeper.scalars import SCALARS
 
 BLOCK = Block(7, "0x07", "0x06", 1_735_689_600)
 
