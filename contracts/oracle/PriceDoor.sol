@@ -15,13 +15,13 @@ import {
     SmileWord,
     SpotWord,
     WingWord,
-    integralWord,
     quoteWord,
     smileWord,
     spotWord,
     wingWord
 } from "../types/Feed.sol";
 import {Parameter, wordOf} from "../types/Parameter.sol";
+import {FeedStore} from "./FeedStore.sol";
 import {MarketUpdateHash} from "./MarketUpdateHash.sol";
 import {OracleSigners} from "./OracleSigners.sol";
 import {PriceWatch, Watch} from "./PriceWatch.sol";
@@ -32,7 +32,7 @@ import {SviSlice} from "./SviSlice.sol";
 /// @dev An update passes three gates that revert: authentic (quorum), timely (age, order), well-formed (each field). Then come
 /// the rules that must leave a trace instead of a revert, which would undo the trip: arbitrage inside the slices, sources that
 /// disagree, a jump. An update that breaks one is held: recorded, the breaker tripped, nothing stored. docs/oracles.md
-contract PriceDoor is IPriceDoor, OracleSigners, SettlementPrices, EIP712 {
+contract PriceDoor is FeedStore, OracleSigners, SettlementPrices, EIP712 {
     using PriceWatch for Watch;
 
     /// @dev The governed numbers of an update, in the order of the stored table; MAX_BASIS lies elsewhere there.
@@ -54,20 +54,10 @@ contract PriceDoor is IPriceDoor, OracleSigners, SettlementPrices, EIP712 {
     /// @inheritdoc IPriceDoor
     uint256 public constant ARRIVAL_LIMIT = 60;
 
-    uint256 private constant WAD = 1e18;
-    /// @dev Slots per feed key: a spot feed uses the first, an expiry's the first three.
-    uint256 private constant STRIDE = 4;
-
     IInstrumentRegistry public immutable registry;
     IRiskParameters public immutable parameters;
     ICircuitBreaker public immutable breaker;
 
-    /// @dev Feed words at STRIDE * key (+ 0 spot or quote, + 1 smile, + 2 wing). One array as long as the key space: a slot
-    /// is a shift and an addition away from its key, without a hash, and an expiry's words are neighbours.
-    uint256[STRIDE << 40] private _feeds;
-
-    /// @dev What stored prices add up to over the time for which they stood (types/Feed.sol), per underlying.
-    mapping(uint8 underlying => IntegralWord) private _integrals;
     mapping(uint8 underlying => Watch) private _watches;
 
     /// @inheritdoc IPriceDoor
@@ -135,56 +125,6 @@ contract PriceDoor is IPriceDoor, OracleSigners, SettlementPrices, EIP712 {
     }
 
     /// @inheritdoc IPriceDoor
-    function read(uint40[] calldata keys) external view returns (uint256[] memory) {
-        // Readable equivalent:
-        //   for (key in keys) {
-        //       words.push(_feeds[STRIDE * key]);
-        //       if (uint32(key) != 0) { words.push(_feeds[STRIDE * key + 1]); words.push(_feeds[STRIDE * key + 2]); }
-        //   }
-        //   return words;
-        // The answer is written once, ABI-encoded in place: Solidity would copy it word by word.
-        assembly {
-            let answer := mload(0x40)
-            mstore(answer, 0x20)
-            let words := add(answer, 0x40)
-            let next := words
-            let end := add(keys.offset, shl(5, keys.length))
-            for { let at := keys.offset } lt(at, end) { at := add(at, 0x20) } {
-                let key := and(calldataload(at), 0xffffffffff)
-                let slot := add(_feeds.slot, shl(2, key))
-                mstore(next, sload(slot))
-                next := add(next, 0x20)
-                if and(key, 0xffffffff) {
-                    mstore(next, sload(add(slot, 1)))
-                    mstore(add(next, 0x20), sload(add(slot, 2)))
-                    next := add(next, 0x40)
-                }
-            }
-            mstore(add(answer, 0x20), shr(5, sub(next, words)))
-            return(answer, sub(next, answer))
-        }
-    }
-
-    /// @inheritdoc IPriceDoor
-    function prices(uint8 underlying) external view returns (uint256 spot, uint256 mark, uint256 signedAt) {
-        SpotWord word = _spotWord(underlying);
-        if (SpotWord.unwrap(word) == 0) revert NoPrice(underlying, 0);
-        return (word.spot(), word.mark(), word.signedAt());
-    }
-
-    /// @inheritdoc IPriceDoor
-    function premiumIntegral(uint8 underlying) external view returns (int256 integral, uint256 at) {
-        IntegralWord word = _advanced(underlying);
-        return (word.premium(), word.advancedAt());
-    }
-
-    /// @inheritdoc IPriceDoor
-    function spotIntegral(uint8 underlying) external view returns (uint256 integral, uint256 at) {
-        IntegralWord word = _advanced(underlying);
-        return (word.spotSeconds(), word.advancedAt());
-    }
-
-    /// @inheritdoc IPriceDoor
     function preTripSpot(uint8 underlying) external view returns (uint256) {
         uint256 spot = _spotWord(underlying).spot();
         if (!breaker.anyTripped()) return spot;
@@ -214,7 +154,8 @@ contract PriceDoor is IPriceDoor, OracleSigners, SettlementPrices, EIP712 {
         if (_watches[update.underlying].sourced) {
             uint256 agreeing;
             (spot, agreeing, own) = sourcesOf[update.underlying].fuse(update.underlying, update.timestamp, update.spot, limits.band);
-            if (agreeing < limits.quorum || agreeing == 0) {
+            _requireTimely(update); // who was asked may have submitted a newer one meanwhile
+            if (agreeing < limits.quorum || spot == 0 || spot > type(uint96).max) {
                 return _hold(update, ICircuitBreaker.Cause.QUORUM, 0, agreeing, limits.quorum, limits.release);
             }
         }
@@ -384,27 +325,6 @@ contract PriceDoor is IPriceDoor, OracleSigners, SettlementPrices, EIP712 {
         _integrals[underlying] = advanced;
     }
 
-    /// @dev Integrals to this block, at the stored price. Both rates are constant between two updates, so this is exact; times are
-    /// those of arrival, when a price begins to count, so that no later update changes what was read before.
-    function _advanced(uint8 underlying) private view returns (IntegralWord) {
-        IntegralWord word = _integrals[underlying];
-        SpotWord price = _spotWord(underlying);
-        uint256 spot = price.spot();
-        if (spot == 0) return integralWord(0, 0, uint32(block.timestamp)); // nothing stood yet
-        unchecked {
-            // premium: below MAX_BASIS, whose bound is 0.2, times 2**32 s fits int96; spot: 2**96 x 2**32 s fits uint128.
-            uint256 elapsed = block.timestamp - word.advancedAt();
-            int256 premium = (int256(price.mark()) - int256(spot)) * int256(WAD) / int256(spot);
-            return integralWord(
-                word.premium() + premium * int256(elapsed), word.spotSeconds() + spot * elapsed, uint32(block.timestamp)
-            );
-        }
-    }
-
-    function _spotWord(uint8 underlying) private view returns (SpotWord) {
-        return SpotWord.wrap(_feeds[STRIDE * _feedKey(underlying, 0)]);
-    }
-
     function _limits() private view returns (Limits memory limits) {
         // Readable equivalent: each field is parameters.value(...). The words lie side by side, but for the last.
         address pointer = parameters.pointer();
@@ -414,10 +334,6 @@ contract PriceDoor is IPriceDoor, OracleSigners, SettlementPrices, EIP712 {
             extcodecopy(pointer, limits, first, 0x100)
             extcodecopy(pointer, add(limits, 0x100), basis, 0x20)
         }
-    }
-
-    function _feedKey(uint8 underlying, uint32 expiry) private pure returns (uint256) {
-        return (uint256(underlying) << 32) | uint256(expiry);
     }
 
     function _domainNameAndVersion() internal pure override returns (string memory name, string memory version) {

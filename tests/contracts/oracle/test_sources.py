@@ -233,6 +233,47 @@ def test_a_source_that_jumped_sits_out_once(door: Any, use: Any, say: Any, signe
     assert door.prices(ETH)[0] == 3_010 * WAD
 
 
+# --- sources that are no sources ---
+
+
+@pytest.fixture
+def evil(project: Any, door: Any, door_world: Any) -> Any:
+    """Chosen by governance, and bad."""
+    sources = project.ReenteringSourcesMock.deploy({"from": door_world.governor})
+    door.chooseSources(ETH, sources, {"from": door_world.governor})
+    return sources
+
+
+def test_an_older_update_is_not_stored_after_a_newer_one(
+    anvil: Any, door: Any, evil: Any, update: Any, signed: Any, relayer: Any, signed_at: Any
+) -> None:
+    """[A] While they are asked about an update, the sources submit the next one: time would run backwards in the door."""
+    evil.prepare(b"", 3_000 * WAD, {"from": relayer})
+    signed_at(3_000.0)
+    anvil.mine()
+    now = anvil.time()
+    older, newer = (update(now - age, spot=3_000.0 - age, mark=3_000.0 - age, expiries=[]) for age in (1, 0))
+    evil.prepare(door.submit.encode_input(newer.as_tuple(), signed(newer)), 2_999 * WAD, {"from": relayer})
+    with reverts("TimestampNotNewer", now - 1, now):
+        door.submit(older.as_tuple(), signed(older), {"from": relayer})
+    assert door.prices(ETH)[0] == 3_000 * WAD
+    # The control: alone, either is stored, and so is the newer after the older.
+    evil.prepare(b"", 2_999 * WAD, {"from": relayer})
+    for each in (older, newer):
+        door.submit(each.as_tuple(), signed(each), {"from": relayer})
+    assert door.prices(ETH)[2] == now
+
+
+@pytest.mark.parametrize("answer", [0, 2**96, 2**96 + 3_000 * WAD])
+def test_a_median_that_is_no_price_is_held(door: Any, evil: Any, relayer: Any, signed_at: Any, answer: int) -> None:
+    evil.prepare(b"", 3_000 * WAD, {"from": relayer})
+    signed_at(3_000.0)
+    before = door.read([ETH << 32])
+    evil.prepare(b"", answer, {"from": relayer})
+    assert signed_at(3_000.0).events["UpdateHeld"]["cause"] == QUORUM
+    assert door.read([ETH << 32]) == before
+
+
 # --- adapters ---
 
 
