@@ -80,8 +80,11 @@ interface ILedger is IModules {
     event InterestStarted(uint64 indexed account, uint56 debitIndex);
     /// @notice The buckets of realised profit after a change, USD 1e18; `since`: begin of the current one.
     event ProfitCounted(uint64 indexed account, uint256 current, uint256 previous, uint256 since);
-    /// @param fundingIndex Of both sides at `since`, without shared losses, USD 1e18 per contract. @param ended It stands for good.
-    event FundingRateSet(uint8 indexed underlying, int256 ratePerSecond, int256 fundingIndex, uint256 since, bool ended);
+    /// @param fundingIndex Of both sides at `since`, without shared losses, USD 1e18 per contract. @param until The rate ends then.
+    /// @param ended The index stands for good.
+    event FundingRateSet(
+        uint8 indexed underlying, int256 ratePerSecond, int256 fundingIndex, uint256 since, uint256 until, bool ended
+    );
     /// @param debitIndex At `since`, 1e15 modulo 2**56.
     event DebitRateSet(uint256 perYear, uint56 debitIndex, uint256 since);
     event ProfitVestingSet(uint256 period);
@@ -101,7 +104,7 @@ interface ILedger is IModules {
     error InsufficientCollateral(uint64 account, uint8 index, uint256 held, uint256 wanted);
     /// @notice There are `limit` collateral indices.
     error CollateralOutOfRange(uint8 index, uint256 limit);
-    /// @notice Cash, sums of costs, costs and collateral fit int128: |amount| < 1.7e20 USD.
+    /// @notice Cash, sums of costs, costs and collateral fit int128: |amount| < 1.7e20 USD; indices of funding int104.
     error AmountOutOfRange(int256 amount);
     /// @notice Prices fit 127 bits.
     error PriceOutOfRange(uint256 price);
@@ -159,8 +162,9 @@ interface ILedger is IModules {
     /// @return size What was closed, signed.
     function settlePosition(uint64 account, uint112 instrument, uint256 price) external returns (int256 size);
 
-    /// @notice Funding of an underlying's perp from now on, USD 1e18 per contract and second; > 0: longs pay shorts.
-    function setFundingRate(uint8 underlying, int256 ratePerSecond) external;
+    /// @notice Funding of an underlying's perp for the next `duration` seconds, USD 1e18 per contract and second; > 0: longs pay
+    /// shorts. Afterwards none, until it is set again.
+    function setFundingRate(uint8 underlying, int256 ratePerSecond, uint24 duration) external;
 
     /// @notice Simple interest on negative cash from now on, 1e18 per year of 365 days.
     function setDebitRate(uint256 perYear) external;
@@ -229,8 +233,8 @@ interface ILedger is IModules {
     /// @notice Carry indices of both sides at this block, shared losses included, USD 1e18 per contract.
     function carry(uint112 instrument) external view returns (int256 longs, int256 shorts);
 
-    /// @notice USD 1e18 per contract and second; > 0: longs pay shorts.
-    function fundingRate(uint8 underlying) external view returns (int256);
+    /// @notice As last set: USD 1e18 per contract and second, > 0: longs pay shorts; paid until then (unix seconds).
+    function fundingRate(uint8 underlying) external view returns (int256 ratePerSecond, uint256 until);
 
     /// @notice 1e18 per year.
     function debitRate() external view returns (uint256);

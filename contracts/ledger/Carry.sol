@@ -5,9 +5,10 @@ import {SWAD} from "../math/FixedPoint.sol";
 
 /// @notice Funding of an underlying's perp. 32 bytes.
 struct FundingIndex {
-    int128 index; // 16 bytes, USD 1e18 per contract, as of `since`
-    int88 ratePerSecond; // 11 bytes, USD 1e18 per contract; > 0: longs pay shorts
+    int104 index; // 13 bytes, USD 1e18 per contract, as of `since`
+    int80 ratePerSecond; // 10 bytes, USD 1e18 per contract; > 0: longs pay shorts
     uint32 since; // 4 bytes, unix seconds
+    uint32 until; // 4 bytes, unix seconds >= since: the rate is paid no longer
     bool ended; // 1 byte, the perp is being settled: the index stands for good
 }
 
@@ -21,9 +22,10 @@ struct LossIndex {
 /// @notice What a position owes since it last changed: owed = size * (index - entry), whatever its sign; < 0 is received. One index
 /// per instrument and side: funding moves both sides alike, a shared loss one of them.
 library Carry {
-    /// @return USD 1e18 per contract, projected to this block: exact, because the rate is constant since the last update.
+    /// @return USD 1e18 per contract, projected to this block: exact, because the rate is constant from `since` to `until`.
     function current(FundingIndex storage f) internal view returns (int256) {
-        return int256(f.index) + int256(f.ratePerSecond) * int256(block.timestamp - f.since);
+        uint256 end = block.timestamp < f.until ? block.timestamp : f.until;
+        return int256(f.index) + int256(f.ratePerSecond) * int256(end - f.since);
     }
 
     /// @notice USD 1e18, rounded up: what is owed up, what is received down.

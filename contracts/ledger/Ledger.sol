@@ -124,7 +124,7 @@ contract Ledger is LedgerStorage {
 
         // One side settled and the other still growing would owe each other nothing that adds up.
         InstrumentId what = InstrumentId.wrap(instrument);
-        if (what.kind() == Kind.PERP && !_funding[what.underlying()].ended) _setFundingRate(what.underlying(), 0, true);
+        if (what.kind() == Kind.PERP && !_funding[what.underlying()].ended) _setFundingRate(what.underlying(), 0, 0, true);
         _realiseCarry(a, id, index, 0);
         _realiseCost(a, id, index, -size, price, CashReason.SETTLEMENT);
         _inTransit -= TradeMath.mulDivUp(-size, price, WAD); // what it pays is rounded up, what it is paid down
@@ -136,9 +136,9 @@ contract Ledger is LedgerStorage {
     }
 
     /// @inheritdoc ILedger
-    function setFundingRate(uint8 underlying, int256 ratePerSecond) external onlyModule {
+    function setFundingRate(uint8 underlying, int256 ratePerSecond, uint24 duration) external onlyModule {
         if (_funding[underlying].ended) revert FundingEnded(underlying);
-        _setFundingRate(underlying, ratePerSecond, false);
+        _setFundingRate(underlying, ratePerSecond, duration, false);
     }
 
     /// @inheritdoc ILedger
@@ -318,8 +318,9 @@ contract Ledger is LedgerStorage {
     }
 
     /// @inheritdoc ILedger
-    function fundingRate(uint8 underlying) external view returns (int256) {
-        return _funding[underlying].ratePerSecond;
+    function fundingRate(uint8 underlying) external view returns (int256, uint256) {
+        FundingIndex storage f = _funding[underlying];
+        return (f.ratePerSecond, f.until);
     }
 
     /// @inheritdoc ILedger
@@ -355,11 +356,13 @@ contract Ledger is LedgerStorage {
 
     // --- internals ---
 
-    function _setFundingRate(uint8 underlying, int256 rate, bool ended) private {
-        if (rate != int88(rate)) revert RateOutOfRange(rate);
-        int128 index = _int128(_funding[underlying].current());
-        _funding[underlying] = FundingIndex(index, int88(rate), uint32(block.timestamp), ended);
-        emit FundingRateSet(underlying, rate, index, block.timestamp, ended);
+    function _setFundingRate(uint8 underlying, int256 rate, uint256 duration, bool ended) private {
+        if (rate != int80(rate)) revert RateOutOfRange(rate);
+        int256 index = _funding[underlying].current();
+        if (index != int104(index)) revert AmountOutOfRange(index);
+        uint256 until = block.timestamp + duration;
+        _funding[underlying] = FundingIndex(int104(index), int80(rate), uint32(block.timestamp), uint32(until), ended);
+        emit FundingRateSet(underlying, rate, index, block.timestamp, until, ended);
     }
 
     /// @dev The positions' words; a bit per underlying of them; and whether a perp is among them. Readable equivalent:

@@ -20,14 +20,15 @@ _YEAR = 365 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Funding:
-    """index: USD 1e18 per contract as of `since` (unix seconds); rate: the same per second, > 0: longs pay shorts."""
+    """index: USD 1e18 per contract as of `since` (unix seconds); rate: the same per second until `until`, > 0: longs pay shorts."""
 
     index: int = 0
     rate: int = 0
     since: int = 0
+    until: int = 0
 
     def at(self, time: int) -> int:
-        return self.index + self.rate * (time - self.since)
+        return self.index + self.rate * (min(time, self.until) - self.since)
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,7 @@ def _deficit(draft: _Draft, event: DeficitSet) -> None:
 
 
 def _funding(draft: _Draft, event: FundingRateSet) -> None:
-    funding = Funding(event.funding_index, event.rate_per_second, event.since)
+    funding = Funding(event.funding_index, event.rate_per_second, event.since, event.until)
     draft.carry = replace(draft.carry, funding={**draft.carry.funding, event.underlying: funding})
 
 

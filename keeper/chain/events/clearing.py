@@ -178,7 +178,7 @@ class TokenLimitsSet(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FundingUpdated(Event):
-    """premium: averaged over `elapsed` seconds and clamped, 1e18."""
+    """premium, spot: averaged over `elapsed` seconds, the premium clamped, 1e18; the rate is paid for `duration` seconds."""
 
     contract: ClassVar[str] = "Funding"
     underlying: int
@@ -186,6 +186,7 @@ class FundingUpdated(Event):
     spot: int
     rate_per_second: int
     elapsed: int
+    duration: int
 
 
 # --- Settlement ---

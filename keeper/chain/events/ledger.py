@@ -117,13 +117,14 @@ class PositionSettled(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FundingRateSet(Event):
-    """rate_per_second from `since` on; funding_index: of both sides then, without shared losses; ended: for good."""
+    """rate_per_second from `since` to `until`; funding_index: of both sides at `since`, without shared losses; ended: for good."""
 
     contract: ClassVar[str] = "Ledger"
     underlying: int
     rate_per_second: int
     funding_index: int
     since: int
+    until: int
     ended: bool
 
 

@@ -93,7 +93,7 @@ def test_everything_accrued_and_booked_agrees(
 
     funding.update(ETH, {"from": stranger})
     funding.updateDebitRate({"from": stranger})
-    anvil.advance(300)
+    anvil.advance(7_200)
     funding.update(ETH, {"from": stranger})
     anvil.advance(3_601)
     agree()
@@ -103,8 +103,9 @@ def test_everything_accrued_and_booked_agrees(
     agree()
 
     ledger.changeCash(long.account, -(200_000 * WAD), 1, {"from": module})
-    anvil.advance(86_400)
+    anvil.advance(86_400)  # the rate ended in between
     agree()
+    funding.update(ETH, {"from": stranger})
     ledger.changeCash(long.account, 7 * WAD, 0, {"from": module})
     ledger.shareLoss(long.account, call.pack(), True, 777 * WAD + 1, {"from": module})
     ledger.shareLoss(long.account, PERP.pack(), False, 11 * WAD, {"from": module})

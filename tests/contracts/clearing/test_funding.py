@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ class Premium:
         return total / (end - start)
 
     def rate(self, start: int, end: int) -> Fraction:
-        """Per second, in 1e-18 USD per contract: clamp(average) * spot / 8 h."""
+        """Per second, in 1e-18 USD per contract: clamp(average) * spot / 8 h, at OPENING throughout."""
         return max(-CLAMP, min(CLAMP, self.average(start, end))) * self.prices[-1][2] / EIGHT_HOURS
 
 
@@ -55,8 +56,8 @@ def premium() -> Premium:
 def quote(publish: Any, price_door: Any, anvil: Anvil, premium: Premium) -> Callable[[float], None]:
     """Publishes a basis and notes what was stored."""
 
-    def send(basis: float) -> None:
-        publish({"ETH": OPENING}, basis=basis)
+    def send(basis: float, spot: float = OPENING) -> None:
+        publish({"ETH": spot}, basis=basis)
         spot, mark, _ = price_door.prices(ETH)
         premium.prices.append((anvil.time(), Fraction(int(mark), int(spot)) - 1, int(spot)))
 
@@ -79,12 +80,13 @@ def test_the_first_update_begins_the_average(ledger: Any, funding: Any, quote: A
     assert dict(receipt.events["FundingUpdated"]) == {
         "underlying": ETH,
         "premium": 0,
-        "spot": price_door.prices(ETH)[0],
+        "spot": 0,
         "ratePerSecond": 0,
         "elapsed": 0,
+        "duration": 0,
     }
-    assert ledger.fundingRate(ETH) == 0
-    assert funding.lastUpdate(ETH)[1] == receipt.timestamp
+    assert ledger.fundingRate(ETH)[0] == 0
+    assert tuple(funding.lastUpdate(ETH)) == (price_door.premiumIntegral(ETH)[0], price_door.spotIntegral(ETH)[0], receipt.timestamp)
 
 
 @pytest.mark.parametrize("basis", [0.004, -0.004, 0.0, 0.02, -0.02])
@@ -93,26 +95,31 @@ def test_an_hour_at_a_fixed_premium(
 ) -> None:
     """size * spot * clamp(premium) / 8, from longs to shorts where the mark is above."""
     quote(basis)
-    first = update().timestamp
-    at(first + 600)
-    quote(basis)
     long, short = (account_of(who, MarginMode.CROSS, usdc=100_000) for who in (alice, bob))
     publish({"ETH": OPENING}, basis=basis)
     trade_at_mark(long, short, PERP, 3)
     start = update().timestamp
     at(start + 3_600)
-    receipt = ledger.accrue(long.account, {"from": alice})
-    assert receipt.timestamp == start + 3_600
-    paid = -sum(e["change"] for e in receipt.events["CashChanged"]) if "CashChanged" in receipt.events else 0
+    receipt = update()
+    event = receipt.events["FundingUpdated"]
+    assert (event["spot"], event["elapsed"], event["duration"]) == (int(OPENING) * WAD, 3_600, 3_600)
+    assert tuple(ledger.fundingRate(ETH)) == (event["ratePerSecond"], start + 7_200)
     clamped = max(-CLAMP, min(CLAMP, Fraction(basis).limit_denominator(1_000)))
     exact = 3 * Fraction(int(OPENING)) * clamped / 8 * WAD
-    assert abs(paid - exact) <= abs(exact) / 10**12 + 3 * 3_600 * 2
+    tolerance = abs(exact) / 10**12 + 3 * 3_600 * 2
+    at(start + 5_400)
+    paid = -sum(change_of(ledger.accrue(long.account, {"from": alice})))
+    assert abs(paid - exact / 2) <= tolerance  # evenly
+    at(start + 30_000)
+    paid -= sum(change_of(ledger.accrue(long.account, {"from": alice})))
+    received = sum(change_of(ledger.accrue(short.account, {"from": alice})))
+    assert abs(paid - exact) <= tolerance  # and nothing after the hour
+    assert 0 <= paid - received <= 2
     assert (paid > 0) == (basis > 0) or basis == 0.0
-    assert 0 <= paid + ledger.accrued(short.account)[0] <= 3 * 3_600 * 10**15  # what the short gets since is of later seconds
-    at(start + 7_200)
-    events = ledger.accrue(short.account, {"from": alice}).events
-    received = sum(e["change"] for e in events["CashChanged"]) if "CashChanged" in events else 0
-    assert abs(received - 2 * exact) <= abs(exact) / 10**12 + 3 * 7_200 * 2 + abs(exact) / 300  # it opened some seconds before `start`
+
+
+def change_of(receipt: Any) -> list[int]:
+    return [e["change"] for e in receipt.events["CashChanged"]] if "CashChanged" in receipt.events else []
 
 
 def test_is_zero_sum_up_to_a_unit_each(
@@ -144,8 +151,11 @@ def test_is_zero_sum_up_to_a_unit_each(
     at(start + 20_099)
     quote(0.0)
     at(start + 29_999)
-    update()  # nothing stood but 0 since: the rate stops
-    assert ledger.fundingRate(ETH) == 0
+    update()  # nothing stood but 0 since: what is unpaid of before goes on
+    assert ledger.fundingRate(ETH)[0] > 0
+    at(start + 50_000)
+    update()
+    assert ledger.fundingRate(ETH)[0] == 0
     for p in parties:
         ledger.accrue(p.account, {"from": stranger})
     assert -3 <= sum(int(ledger.cash(p.account)) for p in parties) - before <= 0
@@ -163,8 +173,8 @@ def test_averages_by_time(ledger: Any, quote: Any, update: Any, at: Any, premium
     at(start + 1_500)
     end = update().timestamp
     assert end == start + 1_500
-    assert near(ledger.fundingRate(ETH), premium.rate(start, end))
-    assert near(ledger.fundingRate(ETH), -premium.rate(start, end)) is False
+    assert near(ledger.fundingRate(ETH)[0], premium.rate(start, end))
+    assert near(ledger.fundingRate(ETH)[0], -premium.rate(start, end)) is False
 
 
 def test_a_spike_counts_for_as_long_as_it_stood(ledger: Any, quote: Any, update: Any, at: Any, anvil: Anvil, premium: Premium) -> None:
@@ -175,8 +185,8 @@ def test_a_spike_counts_for_as_long_as_it_stood(ledger: Any, quote: Any, update:
     quote(0.1)
     at(anvil.time() + 5)
     end = update().timestamp
-    assert near(ledger.fundingRate(ETH), premium.rate(start, end))
-    assert ledger.fundingRate(ETH) < OPENING * float(CLAMP) / EIGHT_HOURS * WAD / 20
+    assert near(ledger.fundingRate(ETH)[0], premium.rate(start, end))
+    assert ledger.fundingRate(ETH)[0] < OPENING * float(CLAMP) / EIGHT_HOURS * WAD / 20
 
 
 @pytest.mark.parametrize("steps", [1, 10])
@@ -192,8 +202,125 @@ def test_who_updates_how_often_does_not_matter(
         at(start + 60 + i * 3_600 // steps)
         end = funding.update(ETH, {"from": (alice, bob)[i % 2]}).timestamp
     assert end == start + 3_660
-    exact = Fraction(int(OPENING) * 5, 8_000) * WAD  # an hour
+    exact = Fraction(int(OPENING) * 5, 8_000) * WAD * 3_660 / 3_600
+    at(end + 3_600)  # as long as the longest window: all is paid
+    ledger.accrue(0, {"from": alice})
     assert abs(ledger.carry(PERP.pack())[0] - exact) <= 10**6  # the mark was rounded to a double: 2e-13 of 2,010 USD
+
+
+def test_updating_right_after_a_spike_earns_nothing(
+    ledger: Any, quote: Any, update: Any, at: Any, account_of: Any, trade_at_mark: Any, publish: Any, alice: Any, bob: Any
+) -> None:
+    """[A] A minute of premium, an update right after it, then nobody updates for eight hours. A rate that stood until the next
+    update paid the short eight hours of it, 150 USD; now it is a minute's, 0.37 USD."""
+    attacker, victim = account_of(alice, MarginMode.CROSS, usdc=100_000), account_of(bob, MarginMode.CROSS, usdc=100_000)
+    publish({"ETH": OPENING})
+    trade_at_mark(victim, attacker, PERP, 10)
+    quote(0.0)
+    start = update().timestamp
+    at(start + 3_600)
+    quote(0.05)
+    update()  # a window of its own for the spike
+    spiked = ledger.carry(PERP.pack())[0]
+    at(start + 3_665)
+    quote(0.0)
+    receipt = update()
+    found = receipt.events["FundingUpdated"]
+    before = 10 * found["premium"] * found["spot"] // WAD  # the old rate, for eight hours
+    at(receipt.timestamp + EIGHT_HOURS)
+    profit = sum(change_of(ledger.accrue(attacker.account, {"from": alice}))) - 10 * spiked
+    assert before == pytest.approx(10 * OPENING * float(CLAMP) * WAD, rel=0.1)  # 150 USD
+    assert 0 < profit < before / 400
+    # All of it is the premium that stood: its window at the clamp, two seconds at most in the quiet window before, as it was.
+    stood = float(CLAMP) * (receipt.timestamp - start - 3_600) + 0.05 * 2
+    assert profit <= 10 * OPENING * stood * WAD / EIGHT_HOURS
+
+
+@pytest.mark.parametrize("times", [(), (500, 4_000), (60, 120, 180, 5_000, 6_900), tuple(range(70, 6_950, 350))], ids=len)
+def test_the_sum_that_is_paid_does_not_depend_on_the_updates(
+    ledger: Any, quote: Any, update: Any, at: Any, stranger: Any, times: tuple[int, ...]
+) -> None:
+    """[A] Premium and spot move, updates come when somebody likes: over all it is the same funding."""
+    quote(0.001)
+    start = update().timestamp
+    quotes = {700: 0.006, 1_900: -0.004, 2_500: 0.007, 5_200: 0.002}
+    for time in sorted({*times, *quotes, 7_000}):
+        at(start + time)
+        quote(quotes[time]) if time in quotes else update()
+    at(start + 7_000 + EIGHT_HOURS)
+    ledger.accrue(0, {"from": stranger})
+    stood = ((0, 0.001), *sorted(quotes.items()), (7_000, 0.0))
+    exact = sum(value * (until - since) for (since, value), (until, _) in pairwise(stood)) * OPENING / EIGHT_HOURS
+    # A quote is stored a block after it is asked for: seconds of it count with the one before.
+    assert ledger.carry(PERP.pack())[0] / WAD == pytest.approx(exact, rel=0.01)
+
+
+def test_an_early_update_does_not_cancel_what_is_unpaid(ledger: Any, quote: Any, update: Any, at: Any, stranger: Any) -> None:
+    """[A] After ten hours of premium without an update the longs have one made, then another a minute later at no premium."""
+    quote(0.004)
+    start = update().timestamp
+    at(start + 10_000)
+    quote(0.0)
+    update()
+    owed = OPENING * 0.004 * 10_000 / EIGHT_HOURS
+    for _ in range(3):
+        quote(0.0)
+        at(funding_end(ledger) - 9_000 if _ == 0 else funding_end(ledger) - 4_000 + _)
+        update()
+    at(start + 100_000)
+    ledger.accrue(0, {"from": stranger})
+    assert ledger.carry(PERP.pack())[0] / WAD == pytest.approx(owed, rel=0.001)
+
+
+def funding_end(ledger: Any) -> int:
+    return int(ledger.fundingRate(ETH)[1])
+
+
+def test_without_updates_nothing_runs_on(ledger: Any, quote: Any, update: Any, at: Any, stranger: Any) -> None:
+    quote(0.004)
+    start = update().timestamp
+    at(start + 600)
+    update()
+    found = []
+    for time in (1_200, 1_201, 90_000):
+        at(start + time)
+        ledger.accrue(0, {"from": stranger})
+        found.append(ledger.carry(PERP.pack())[0])
+    assert found[0] == found[1] == found[2] > 0
+
+
+def test_a_long_silence_owes_eight_hours_at_most(ledger: Any, quote: Any, update: Any, at: Any, stranger: Any) -> None:
+    quote(0.05)
+    start = update().timestamp
+    at(start + 3 * 86_400)
+    event = update().events["FundingUpdated"]
+    assert event["duration"] == EIGHT_HOURS
+    assert event["ratePerSecond"] == int(OPENING * WAD * float(CLAMP)) // EIGHT_HOURS
+    at(start + 6 * 86_400)
+    ledger.accrue(0, {"from": stranger})
+    assert ledger.carry(PERP.pack())[0] / WAD == pytest.approx(OPENING * float(CLAMP), rel=1e-12)
+
+
+def test_the_rate_never_exceeds_the_clamp(quote: Any, update: Any, at: Any) -> None:
+    """What is unpaid of an hour at the clamp and another hour at it take two hours, whoever updates in between."""
+    quote(0.05)
+    start = update().timestamp
+    most = int(OPENING * WAD * float(CLAMP)) // EIGHT_HOURS
+    for time in (3_600, 3_660, 3_720):
+        at(start + time)
+        event = update().events["FundingUpdated"]
+        assert most - 1 <= event["ratePerSecond"] <= most
+    assert 3_600 <= event["duration"] <= 3_602
+
+
+def test_the_spot_counts_for_as_long_as_it_stood(quote: Any, update: Any, at: Any) -> None:
+    """[A] A spot that doubles for the second of the update does not double the funding."""
+    quote(0.004)
+    start = update().timestamp
+    at(start + 3_599)
+    quote(0.004, 2 * OPENING)
+    event = update().events["FundingUpdated"]
+    assert event["spot"] / WAD == pytest.approx(OPENING, rel=0.002)
 
 
 def test_too_early(funding: Any, quote: Any, update: Any, at: Any) -> None:

@@ -15,6 +15,8 @@ from tests.contracts.ledger.conftest import BTC_PERP, CALL, DEPOSIT, PERP, WAD
 from tests.reverts import reverts
 
 FUNDING, LOSS_SHARE = 8, 10
+DAY = 86_400
+LONGEST = 2**24 - 1
 HOUSE = 0
 
 
@@ -27,10 +29,17 @@ def at(anvil: Anvil) -> Callable[[int], None]:
 def test_longs_pay_shorts(ledger: Any, module: Any, trade: Any, at: Any, buyer: int, seller: int) -> None:
     trade(seller, buyer, 3 * WAD, 2_000 * WAD)
     rate = 7 * 10**14 + 1
-    receipt = ledger.setFundingRate(0, rate, {"from": module})
-    event = dict(receipt.events["FundingRateSet"])
-    assert event == {"underlying": 0, "ratePerSecond": rate, "fundingIndex": 0, "since": receipt.timestamp, "ended": False}
-    assert ledger.fundingRate(0) == rate
+    receipt = ledger.setFundingRate(0, rate, DAY, {"from": module})
+    since, until = receipt.timestamp, receipt.timestamp + DAY
+    assert dict(receipt.events["FundingRateSet"]) == {
+        "underlying": 0,
+        "ratePerSecond": rate,
+        "fundingIndex": 0,
+        "since": since,
+        "until": until,
+        "ended": False,
+    }
+    assert tuple(ledger.fundingRate(0)) == (rate, until)
     at(1_000)
     receipt = ledger.accrue(buyer)
     owed = 3 * rate * 1_000
@@ -44,18 +53,41 @@ def test_longs_pay_shorts(ledger: Any, module: Any, trade: Any, at: Any, buyer: 
 
 def test_a_negative_rate_pays_longs(ledger: Any, module: Any, trade: Any, at: Any, buyer: int, seller: int) -> None:
     trade(seller, buyer, WAD, 2_000 * WAD)
-    ledger.setFundingRate(0, -(10**15), {"from": module})
+    ledger.setFundingRate(0, -(10**15), DAY, {"from": module})
     at(60)
     ledger.accrue(seller)
     assert ledger.cash(seller) == -60 * 10**15
     assert tuple(ledger.accrued(buyer)) == (-60 * 10**15, 0)
 
 
+def test_a_rate_ends(ledger: Any, module: Any, trade: Any, at: Any, anvil: Anvil, buyer: int, seller: int) -> None:
+    trade(seller, buyer, WAD, 2_000 * WAD)
+    until = ledger.setFundingRate(0, 10**15, 100, {"from": module}).timestamp + 100
+    for time, seconds in ((until - 1, 99), (until, 100), (until + 1, 100), (until + DAY, 100)):
+        anvil.rpc("evm_setNextBlockTimestamp", time)
+        anvil.mine()
+        assert tuple(ledger.carry(PERP)) == (seconds * 10**15, seconds * 10**15)
+        assert ledger.accrued(buyer)[0] == seconds * 10**15
+    since = ledger.setFundingRate(0, -(10**15), 50, {"from": module})
+    assert since.events["FundingRateSet"]["fundingIndex"] == 10**17
+    at(1_000)
+    ledger.accrue(buyer)
+    assert ledger.cash(buyer) == -5 * 10**16
+
+
+def test_an_index_that_does_not_fit(ledger: Any, module: Any, anvil: Anvil) -> None:
+    for _ in range(2):
+        ledger.setFundingRate(0, 2**79 - 1, LONGEST, {"from": module})
+        anvil.advance(LONGEST)
+    with reverts("AmountOutOfRange", 2 * LONGEST * (2**79 - 1)):
+        ledger.setFundingRate(0, 0, 0, {"from": module})
+
+
 def test_a_trade_realises_it_and_begins_anew(
     ledger: Any, module: Any, trade: Any, at: Any, account_of: Any, carol: Any, buyer: int, seller: int
 ) -> None:
     trade(seller, buyer, 2 * WAD, 1_000 * WAD)
-    ledger.setFundingRate(0, 10**16, {"from": module})
+    ledger.setFundingRate(0, 10**16, DAY, {"from": module})
     at(100)
     newcomer = account_of(carol)
     at(100)
@@ -70,7 +102,7 @@ def test_a_trade_realises_it_and_begins_anew(
 
 def test_closing_and_flipping_realise_it(ledger: Any, module: Any, trade: Any, at: Any, buyer: int, seller: int) -> None:
     trade(seller, buyer, 2 * WAD, 1_000 * WAD)
-    ledger.setFundingRate(0, 10**16, {"from": module})
+    ledger.setFundingRate(0, 10**16, DAY, {"from": module})
     at(50)
     trade(buyer, seller, 5 * WAD, 1_000 * WAD)  # both flip
     assert (ledger.cash(buyer), ledger.cash(seller)) == (-(10**18), 10**18)
@@ -82,7 +114,7 @@ def test_closing_and_flipping_realise_it(ledger: Any, module: Any, trade: Any, a
 
 def test_each_rounding_goes_against_the_account(ledger: Any, module: Any, trade: Any, at: Any, buyer: int, seller: int) -> None:
     trade(seller, buyer, WAD // 3, 0)
-    ledger.setFundingRate(0, 1, {"from": module})
+    ledger.setFundingRate(0, 1, DAY, {"from": module})
     at(1)
     ledger.accrue(buyer)
     assert ledger.cash(buyer) == -1  # a third, up
@@ -111,7 +143,7 @@ def test_random_rates_and_trades_follow_exact_arithmetic(
         at(draw.randrange(1, 10_000))
         if draw.random() < 0.3:
             new = draw.randrange(-(10**15), 10**15)
-            advance(ledger.setFundingRate(0, new, {"from": module}).timestamp)
+            advance(ledger.setFundingRate(0, new, LONGEST, {"from": module}).timestamp)
             rate = new
         else:
             short, long = draw.sample(accounts, 2)
@@ -122,7 +154,7 @@ def test_random_rates_and_trades_follow_exact_arithmetic(
             for account in (short, long):
                 changes[account] += 1
     at(977)
-    advance(ledger.setFundingRate(0, 0, {"from": module}).timestamp)
+    advance(ledger.setFundingRate(0, 0, DAY, {"from": module}).timestamp)
     total = Fraction(0)
     for account in accounts:
         ledger.accrue(account)
@@ -180,11 +212,11 @@ def test_shorts_share_too_and_who_comes_later_does_not(
 
 def test_a_perp_bears_both(ledger: Any, module: Any, trade: Any, at: Any, account_of: Any, carol: Any, buyer: int, seller: int) -> None:
     trade(seller, buyer, 2 * WAD, 50 * WAD)
-    ledger.setFundingRate(0, 10**15, {"from": module})
+    ledger.setFundingRate(0, 10**15, DAY, {"from": module})
     at(1_000)
     ledger.shareLoss(account_of(carol), PERP, False, WAD, {"from": module})
     at(1_000)
-    ledger.setFundingRate(0, 0, {"from": module})
+    ledger.setFundingRate(0, 0, DAY, {"from": module})
     longs, shorts = ledger.carry(PERP)
     assert shorts == longs - WAD // 2
     assert (ledger.accrued(buyer)[0], ledger.accrued(seller)[0]) == (2 * longs, -2 * longs + WAD)
@@ -200,13 +232,13 @@ def test_nobody_to_share_with(ledger: Any, module: Any, buyer: int) -> None:
 
 
 def test_rates_that_do_not_fit(ledger: Any, module: Any) -> None:
-    with reverts("RateOutOfRange", 2**87):
-        ledger.setFundingRate(0, 2**87, {"from": module})
+    with reverts("RateOutOfRange", 2**79):
+        ledger.setFundingRate(0, 2**79, DAY, {"from": module})
 
 
 def test_only_modules(ledger: Any, alice: Any, buyer: int) -> None:
     for call in (
-        lambda: ledger.setFundingRate(0, 1, {"from": alice}),
+        lambda: ledger.setFundingRate(0, 1, DAY, {"from": alice}),
         lambda: ledger.shareLoss(buyer, PERP, True, 1, {"from": alice}),
         lambda: ledger.settlePosition(buyer, PERP, 1, {"from": alice}),
         lambda: ledger.setDebitRate(1, {"from": alice}),
@@ -222,9 +254,9 @@ def test_only_modules(ledger: Any, alice: Any, buyer: int) -> None:
 def test_accruing_changes_no_equity(ledger: Any, module: Any, trade: Any, at: Any, buyer: int, seller: int) -> None:
     ledger.changeCash(buyer, 10 * WAD, DEPOSIT, {"from": module})
     trade(seller, buyer, 2 * WAD, 50 * WAD)
-    ledger.setFundingRate(0, 10**15, {"from": module})
+    ledger.setFundingRate(0, 10**15, DAY, {"from": module})
     at(1_000)
-    ledger.setFundingRate(0, 0, {"from": module})
+    ledger.setFundingRate(0, 0, DAY, {"from": module})
     before = ledger.book(buyer)[1], ledger.book(seller)[1]
     ledger.accrue(buyer)
     ledger.accrue(seller)

@@ -56,7 +56,7 @@ def test_roundings_stay_with_the_vault(ledger: Any, module: Any, trade: Any, acc
 
 def test_a_perps_funding_ends_with_the_first(ledger: Any, module: Any, trade: Any, anvil: Anvil, buyer: int, seller: int) -> None:
     trade(seller, buyer, WAD, 40 * WAD)
-    ledger.setFundingRate(0, 10**15, {"from": module})
+    ledger.setFundingRate(0, 10**15, 86_400, {"from": module})
     anvil.rpc("evm_setNextBlockTimestamp", anvil.time() + 1_000)
     receipt = ledger.settlePosition(buyer, PERP, 40 * WAD, {"from": module})
     ended = receipt.events["FundingRateSet"]
@@ -65,7 +65,7 @@ def test_a_perps_funding_ends_with_the_first(ledger: Any, module: Any, trade: An
     ledger.settlePosition(seller, PERP, 40 * WAD, {"from": module})
     assert (ledger.cash(buyer), ledger.cash(seller), ledger.inTransit()) == (-WAD, WAD, 0)
     with reverts("FundingEnded", 0):
-        ledger.setFundingRate(0, 1, {"from": module})
+        ledger.setFundingRate(0, 1, 60, {"from": module})
 
 
 def test_the_rest_of_the_account_stays(ledger: Any, module: Any, trade: Any, position: Any, buyer: int, seller: int) -> None:

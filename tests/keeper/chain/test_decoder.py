@@ -164,8 +164,8 @@ def test_structs_and_the_parameter_called_index() -> None:
         (
             "Funding",
             "FundingUpdated",
-            {"underlying": 1, "premium": -2, "spot": 3, "ratePerSecond": -4, "elapsed": 5},
-            {"underlying": 1, "premium": -2, "spot": 3, "rate_per_second": -4, "elapsed": 5},
+            {"underlying": 1, "premium": -2, "spot": 3, "ratePerSecond": -4, "elapsed": 5, "duration": 6},
+            {"underlying": 1, "premium": -2, "spot": 3, "rate_per_second": -4, "elapsed": 5, "duration": 6},
         ),
         (
             "Settlement",

@@ -23,7 +23,7 @@ YEAR = 365 * 86_400
 def charged(state: State) -> State:
     """Funding on ETH, a loss shared by its shorts, interest on the debts of every tenth account."""
     events: list[ev.Event] = [
-        at(ev.FundingRateSet, underlying=0, rate_per_second=WAD // 500, funding_index=0, since=1_000, ended=False),
+        at(ev.FundingRateSet, underlying=0, rate_per_second=WAD // 500, funding_index=0, since=1_000, until=2_000 + YEAR, ended=False),
         at(ev.LossShared, debtor=1, instrument=PERP.pack(), longs=False, amount=1, loss_index=-3 * WAD, rounding=0),
         at(ev.DebitRateSet, per_year=WAD // 10, debit_index=0, since=1_000),
     ]
