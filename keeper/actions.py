@@ -149,9 +149,10 @@ class Actions:
         """Blocks above `block` are no more."""
         return self.dispatch.roll_back(block) if self.leading else []
 
-    def new_block(self) -> None:
-        """What was put aside is judged anew."""
+    def new_block(self, head: Block) -> None:
+        """What was put aside is judged anew. head: just read."""
         self._held.clear()
+        self._head, self._head_at = head, time.monotonic()
 
     def updated(self) -> None:
         """New prices came."""

@@ -9,6 +9,7 @@ import math
 import sqlite3
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import fields
 from typing import Self
@@ -20,9 +21,10 @@ from keeper.chain.events import MarketUpdated
 from keeper.config import Config
 from keeper.errors import ChainError, ConfigError, DamagedError, DishonestError, EventError, KeeperError, UnreachableError
 from keeper.execution import Call, Entry, ExternalSigner, Signer
+from keeper.garbage import Garbage
 from keeper.logs import get_logger
 from keeper.monitoring import Assessment, Assessor, Finding, MarginCallStore, Tier, find, update_calls
-from keeper.portfolio import Follower, Progress, Reconciler
+from keeper.portfolio import Follower, Progress, Reconciler, StateSnapshot
 from keeper.publication import Publication
 from keeper.snapshot import EndpointView, Snapshot
 
@@ -77,6 +79,10 @@ class Engine(AbstractContextManager["Engine"]):
         self._tiers: dict[int, Tier] = {}
         self._next_decision = 0.0
         self._next_reconciliation = 0.0
+        # What takes long has a thread of its own: a price that comes meanwhile is acted on at once.
+        self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aside")
+        self._comparison: Future[list[str] | None] | None = None
+        self._written: Future[StateSnapshot] | None = None
         self._trouble: str | None = None
         self._contradictions = 0
 
@@ -85,6 +91,7 @@ class Engine(AbstractContextManager["Engine"]):
 
     def __exit__(self, *_: object) -> None:
         self._wake.close()
+        self._aside.shutdown(wait=True, cancel_futures=True)
         with suppress(sqlite3.Error):
             self._follower.save()
         self._actions.close()
@@ -136,20 +143,22 @@ class Engine(AbstractContextManager["Engine"]):
     def run(self, stop: threading.Event) -> None:
         """Steps until `stop`. A node that does not answer is logged once and tried again, and so is a disk that is full. Raises
         DamagedError for a database that broke: the next start rebuilds it."""
-        while not stop.is_set():
-            try:
-                self.step()
-            except sqlite3.Error as error:
-                self._database_trouble(error)
-                stop.wait(self._config.retry_after)
-            except ChainError as error:
-                self._node_trouble(error)
-            else:
-                self._well()
-            if self._config.ws_url is None:
-                stop.wait(self._config.poll_interval)
-            else:
-                self._wake.wait(self._config.poll_interval)
+        with Garbage() as garbage:
+            while not stop.is_set():
+                try:
+                    self.step()
+                except sqlite3.Error as error:
+                    self._database_trouble(error)
+                    stop.wait(self._config.retry_after)
+                except ChainError as error:
+                    self._node_trouble(error)
+                else:
+                    self._well()
+                garbage.rest(quiet=not self._acted and not self._findings)
+                if self._config.ws_url is None:
+                    stop.wait(self._config.poll_interval)
+                else:
+                    self._wake.wait(self._config.poll_interval)
 
     def step(self) -> None:
         """One pass. Raises ChainError and sqlite3.Error."""
@@ -265,7 +274,7 @@ class Engine(AbstractContextManager["Engine"]):
                 self._publication.alarm("assessment_failed", Severity.CRITICAL, str(error))
                 return
             self._publication.clear("assessment_failed")
-            self._actions.new_block()
+            self._actions.new_block(progress.block)
             self._findings = find(self._assessment, exclude=frozenset({self._account}))
             found_at, taken = time.time(), 1000.0 * (time.perf_counter() - started)
             self._publication.took("margin", taken)
@@ -309,10 +318,19 @@ class Engine(AbstractContextManager["Engine"]):
     # --- what has time ---
 
     def _reconcile(self) -> None:
-        if self._progress is None or time.monotonic() < self._next_reconciliation:
-            return
-        found = self._reconciler.compare(self._progress.state, self._progress.block)
-        pause = self._reconciler.pause(len(self._progress.state.accounts), self._config.reconcile_every, self._config.reconcile_within)
+        """Takes the last comparison's result, or begins one that is due."""
+        progress = self._progress
+        if self._comparison is not None:
+            if self._comparison.done():
+                comparison, self._comparison = self._comparison, None
+                self._reconciled(comparison.result())
+        elif progress is not None and time.monotonic() >= self._next_reconciliation:
+            self._comparison = self._aside.submit(self._reconciler.compare, progress.state, progress.block)
+
+    def _reconciled(self, found: list[str] | None) -> None:
+        """found: differences, None where the block that was compared is not the chain's any more."""
+        accounts = len(self._follower.state.accounts)
+        pause = self._reconciler.pause(accounts, self._config.reconcile_every, self._config.reconcile_within)
         if self._reconciler.suspicious:
             pause = self._config.retry_after
         self._next_reconciliation = time.monotonic() + pause
@@ -332,8 +350,13 @@ class Engine(AbstractContextManager["Engine"]):
             self._busy_at = time.monotonic()
             return
         self._actions.read_balances()
-        if self._follower.unsaved >= self._config.snapshot_every and self._follower.save():
-            self._publication.count("snapshots")
+        if self._written is not None:
+            if self._written.done():
+                written, self._written = self._written, None
+                if self._follower.keep(written.result()):
+                    self._publication.count("snapshots")
+        elif self._follower.unsaved >= self._config.snapshot_every:
+            self._written = self._aside.submit(self._follower.writer())
         if self._assessor.beside >= _BESIDE_AT_REST and time.monotonic() - self._busy_at > _QUIET_SECONDS:
             self._assessor.settle()
 

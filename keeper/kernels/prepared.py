@@ -319,9 +319,10 @@ class PreparedBook:
             token_price=self._prices(vector),
         )
 
-    def margin_arguments(self, tick: TickArrays) -> tuple[Any, ...]:
-        """What margin_accounts takes before its chunks."""
-        t, y = self.table, self.layout
+    def margin_arguments(self, tick: TickArrays, layout: AccountLayout | None = None, figures: Floats | None = None) -> tuple[Any, ...]:
+        """What margin_accounts takes before its chunks. layout and figures [A, 8]: of other accounts with the same instruments
+        and segments than the book's own."""
+        t, y = self.table, self.layout if layout is None else layout
         return (
             t.flat_grid, self.auxiliary, t.outputs, self.short_margin, self.kind, tick.near, tick.unit,
             y.first, y.instrument, y.opens, y.size, y.contracts, y.funds, y.collateral.reshape(-1),
@@ -329,7 +330,7 @@ class PreparedBook:
             tick.spot, tick.mark, tick.step, self.steep, tick.doubt, tick.kappa,
             tick.token_price, self.token_underlying, self._kept_initial, self._kept_maintenance,
             self._rules, self._tiers, len(self.parameters.scenarios), self._scratch, self._room,
-            self._figures.reshape(-1), self._others.reshape(-1), self._unsound,
+            (self._figures if figures is None else figures).reshape(-1), self._others.reshape(-1), self._unsound,
         )  # fmt: skip
 
     def is_unsound(self) -> bool:

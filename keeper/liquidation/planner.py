@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from keeper.errors import MarketError
 from keeper.liquidation.plan import Conversion, Cover, Flag, Liquidation, Plan, PlannedLeg, truncated
+from keeper.liquidation.room import Room
 from keeper.liquidation.trials import Trials, Verdicts
-from keeper.margin import Leg, Witness, what_if, witness
-from keeper.model import WAD, Account, Instrument, Wad
+from keeper.margin import Leg, Witness, witness
+from keeper.model import WAD, Account, Wad
 from keeper.monitoring import Assessment, Finding, Tier
 from keeper.portfolio import Rules
 
@@ -62,10 +63,8 @@ class Planner:
 
     def __init__(self, assessment: Assessment, own_account: int | None, costs: Costs) -> None:
         self._assessment = assessment
-        self._own = None if own_account is None else assessment.alone(own_account)
+        self._room = None if own_account is None else Room(assessment, own_account)
         self._costs = costs
-        self._taken: list[Leg] = []
-        self._paid = 0.0
 
     def plan(self, finding: Finding, discount: float) -> Plan | None:
         """discount: share of the release that the contract pays now.
@@ -108,11 +107,12 @@ class Planner:
 
     def accept(self, plan: Plan) -> None:
         """The plan was sent: its legs are the keeper's from now on, as far as later plans are concerned."""
+        if self._room is None:
+            return
         if isinstance(plan, Liquidation):
-            self._taken += [Leg(leg.instrument, leg.size.to_float()) for leg in plan.legs]
-            self._paid += plan.payment
+            self._room.take(_legs(plan.legs), plan.payment)
         elif isinstance(plan, Conversion):
-            self._paid -= plan.limit.to_float()
+            self._room.take((), -plan.limit.to_float())
 
     # --- liquidations ---
 
@@ -129,16 +129,9 @@ class Planner:
                 size = truncated(account.positions[instrument].size.raw, fraction)
                 if size:
                     legs.append(PlannedLeg(instrument, Wad(size)))
-            if legs and self._bears(legs):
+            if legs and (self._room is None or self._room.bears(_legs(legs))):
                 return tuple(legs), scaled
         return None
-
-    def _bears(self, legs: Sequence[PlannedLeg]) -> bool:
-        moved = _netted([*self._taken, *(Leg(leg.instrument, leg.size.to_float()) for leg in legs)])
-        if not moved or self._own is None:
-            return True
-        outcome = what_if(self._own.book, 0, moved, self._own.market, self._own.parameters, self._paid)
-        return float(outcome.after.free_initial[0]) >= 0.0
 
     # --- debts ---
 
@@ -157,18 +150,13 @@ class Planner:
             raise MarketError(f"expected a price of collateral {index}, none was published")
         # As much as the debt asks for at the lowest discount; a larger discount only makes it cheaper.
         price = feed.spot * (1.0 - rules.conversion_discount_start) / WAD
-        affordable = self._own_cash() / price if price > 0.0 else 0.0
+        spendable = math.inf if self._room is None else self._room.cash
+        affordable = spendable / price if price > 0.0 else 0.0
         amount = min(quantity.raw, int(debt / price), int(min(max(0.0, affordable), _ANY_AMOUNT) * WAD))
         if amount <= 0:
             return None
         limit = Wad.from_float(amount / WAD * price * (1.0 + 1e-9))
         return Conversion(account.id, index, Wad(amount), limit)
-
-    def _own_cash(self) -> float:
-        """What the keeper can spend on collateral: its cash, and no more than its free initial margin."""
-        if self._own is None:
-            return math.inf
-        return min(float(self._own.book.cash[0]), float(self._own.free_initial[0])) + self._paid
 
 
 def _cheapest(trials: Trials, tier: Tier, discount: float, rules: Rules) -> Floats | None:
@@ -227,13 +215,5 @@ def _candidates(trials: Trials, discount: float, rules: Rules) -> Floats:
     return np.asarray(kept[kept.any(axis=1)])
 
 
-def _netted(legs: Sequence[Leg]) -> list[Leg]:
-    total: dict[Instrument, Leg] = {}
-    for leg in legs:
-        known = total.get(leg.instrument)
-        size = leg.size + (known.size if known is not None else 0.0)
-        if size:
-            total[leg.instrument] = Leg(leg.instrument, size)
-        else:
-            total.pop(leg.instrument, None)
-    return list(total.values())
+def _legs(planned: Sequence[PlannedLeg]) -> list[Leg]:
+    return [Leg(leg.instrument, leg.size.to_float()) for leg in planned]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,10 @@ from keeper.margin import Book, MarginResult, margin
 from keeper.model import Instrument
 from keeper.monitoring import Assessment
 from keeper.portfolio import Rules
+
+if TYPE_CHECKING:
+    from keeper.kernels.prepared import AccountFigures
+    from keeper.kernels.variants import Variants
 
 __all__ = ["Trials", "Verdicts"]
 
@@ -56,27 +61,12 @@ class Trials:
         self.short = max(0.0, self.maintenance - float(result.margin_equity_maintenance[0]))
         self.equity = float(result.equity[0])
         self.health = float(result.health[0])
+        self._variants: Variants | None = None
 
     def close(self, fractions: Floats, discount: float, rules: Rules) -> Verdicts:
         """fractions [K, n] of 0..1: the share of each position that is taken at mark. discount: share of the release."""
-        book, count = self._alone, len(fractions)
-        left = 1.0 - fractions
-        left[fractions >= 1.0] = 0.0
-        realised = (fractions * (self.sizes * self.marks - book.cost)).sum(axis=1)
-        owners = np.repeat(np.arange(count), len(self.sizes))
-        trial = Book.from_arrays(
-            book.table,
-            self._assessment.parameters,
-            account_id=np.arange(count),
-            mode=np.full(count, book.mode[0]),
-            cash=book.cash[0] + realised,
-            collateral=np.repeat(book.collateral, count, axis=0),
-            position_account=owners,
-            position_instrument=np.tile(book.instrument.astype(np.int64), count),
-            size=(left * self.sizes).ravel(),
-            cost=(left * book.cost).ravel(),
-        )
-        result = margin(trial, self._assessment.market, self._assessment.parameters, self._priced)
+        count = len(fractions)
+        result = self._margin(fractions)
         binding = result.maintenance - result.long_options
         options = np.maximum(0.0, self.long_options - result.long_options)
         release = np.maximum(0.0, self.maintenance - self.long_options - binding) + np.minimum(options, self.short)
@@ -98,3 +88,29 @@ class Trials:
             free=free,
             nothing_else=~some,
         )
+
+    def _margin(self, fractions: Floats) -> MarginResult | AccountFigures:
+        """Of K accounts that hold what is left."""
+        book, count = self._alone, len(fractions)
+        left = 1.0 - fractions
+        left[fractions >= 1.0] = 0.0
+        realised = (fractions * (self.sizes * self.marks - book.cost)).sum(axis=1)
+        if self._assessment.compiled:
+            if self._variants is None:
+                from keeper.kernels.variants import Variants  # noqa: PLC0415 - numba may be missing
+
+                self._variants = Variants(book, self._assessment.market, self._assessment.parameters)
+            return self._variants.figures(left * self.sizes, book.cash[0] + realised - (left * book.cost).sum(axis=1))
+        trial = Book.from_arrays(
+            book.table,
+            self._assessment.parameters,
+            account_id=np.arange(count),
+            mode=np.full(count, book.mode[0]),
+            cash=book.cash[0] + realised,
+            collateral=np.repeat(book.collateral, count, axis=0),
+            position_account=np.repeat(np.arange(count), len(self.sizes)),
+            position_instrument=np.tile(book.instrument.astype(np.int64), count),
+            size=(left * self.sizes).ravel(),
+            cost=(left * book.cost).ravel(),
+        )
+        return margin(trial, self._assessment.market, self._assessment.parameters, self._priced)

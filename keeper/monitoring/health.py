@@ -31,7 +31,10 @@ __all__ = ["Assessment", "Assessor", "Figures"]
 Floats = NDArray[np.float64]
 
 _KERNELS_FROM = 64
-"""Accounts from which on the kernels are faster than the reference, preparation included."""
+"""Accounts from which on the kernels are used: for fewer, loading them would take longer than all that they save."""
+_ONE_THREAD_UNTIL = 1_000_000
+"""Positions up to which one thread evaluates a book, in some milliseconds: where other processes want the cores too, a team of
+threads waits for its last member, and that takes longer than all of the work."""
 _OVERLAY_SHARE = 0.25
 """Share of accounts that may lie beside the large book before it is laid out anew."""
 _OVERLAY_LEAST = 64
@@ -67,7 +70,7 @@ class Figures:
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """Every account that can be priced, at `block`. unpriced: accounts that hold what has no price; rules and parameters:
-    as governed at that block."""
+    as governed at that block; compiled: whether what follows should use the kernels too (they work, and are loaded)."""
 
     block: Block
     state: State
@@ -76,6 +79,7 @@ class Assessment:
     rules: Rules
     figures: Figures
     unpriced: tuple[int, ...] = ()
+    compiled: bool = False
     _alone: dict[int, MarginResult] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -131,6 +135,8 @@ class Assessor:
         self._base = _Part()
         self._beside = _Part()
         self._beside_ids: tuple[int, ...] = ()
+        self._laid_out: Mapping[int, Account] | None = None
+        self._compiled = False
 
     @property
     def beside(self) -> int:
@@ -140,13 +146,16 @@ class Assessor:
     def settle(self) -> None:
         """Lays the large book out anew at the next assessment: for moments in which nothing is urgent."""
         if self._beside_ids:
-            self._base, self._beside, self._beside_ids = _Part(), _Part(), ()
+            self._forget()
+
+    def _forget(self) -> None:
+        self._base, self._beside, self._beside_ids, self._laid_out = _Part(), _Part(), (), None
 
     def assess(self, state: State, block: Block) -> Assessment:
         """Raises ParameterError and MarketError where table or feeds are unusable as a whole."""
         if self._parameters is None or state.table != self._table:
             self._table, self._parameters = state.table, state.table.parameters(state.tokens)
-            self._base, self._beside, self._beside_ids = _Part(), _Part(), ()
+            self._forget()
         parameters, market = self._parameters, state.market(block.time)
         try:
             figures = self._evaluate(state.accounts, market, parameters, state.carry)
@@ -156,32 +165,37 @@ class Assessor:
             unpriced = tuple(sorted(account.id for account in state.accounts.values() if not _is_priced(state, account)))
             priced = {number: account for number, account in state.accounts.items() if number not in unpriced}
             figures = self._evaluate(priced, market, parameters, state.carry)
-        return Assessment(block, state, market, parameters, state.table.rules(), figures, unpriced)
+        return Assessment(block, state, market, parameters, state.table.rules(), figures, unpriced, self._compiled)
 
     def _evaluate(self, accounts: Mapping[int, Account], market: Market, parameters: Parameters, carry: Carry) -> Figures:
-        base = self._base
-        if accounts is not base.accounts:
-            known = base.accounts
-            changed = tuple(number for number, account in accounts.items() if known.get(number) is not account)
-            gone = len(accounts) - sum(number not in known for number in changed) != len(known)
-            if not known or gone or len(changed) > max(_OVERLAY_LEAST, _OVERLAY_SHARE * len(known)):
-                self._base = base = _Part(accounts, parameters)
-                self._beside, self._beside_ids = _Part(), ()
-            elif changed != self._beside_ids or any(self._beside.accounts[number] is not accounts[number] for number in changed):
-                self._beside, self._beside_ids = _Part({number: accounts[number] for number in changed}, parameters), changed
-        else:
-            self._beside, self._beside_ids = _Part(), ()
-        large = base.figures(market, parameters, carry)
+        if accounts is not self._laid_out:  # the fold leaves the very same mapping where no account changed
+            self._lay_out(accounts, parameters)
+        large = self._base.figures(market, parameters, carry)
         if not self._beside_ids:
             return large
         return _merged(large, self._beside.figures(market, parameters, carry))
 
+    def _lay_out(self, accounts: Mapping[int, Account], parameters: Parameters) -> None:
+        self._compiled = compiled = len(accounts) >= _KERNELS_FROM and why_not_kernels() is None
+        known = self._base.accounts
+        changed = tuple(number for number, account in accounts.items() if known.get(number) is not account)
+        gone = len(accounts) - sum(number not in known for number in changed) != len(known)
+        if not known or gone or len(changed) > max(_OVERLAY_LEAST, _OVERLAY_SHARE * len(known)):
+            self._base = _Part(accounts, parameters, compiled=compiled)
+            self._beside, self._beside_ids = _Part(), ()
+        elif changed != self._beside_ids or any(self._beside.accounts[number] is not accounts[number] for number in changed):
+            self._beside, self._beside_ids = _Part({number: accounts[number] for number in changed}, parameters, compiled=compiled), changed
+        self._laid_out = accounts
+
 
 class _Part:
-    """Accounts laid out together."""
+    """Accounts laid out together; compiled: for the kernels."""
 
-    def __init__(self, accounts: Mapping[int, Account] | None = None, parameters: Parameters | None = None) -> None:
+    def __init__(
+        self, accounts: Mapping[int, Account] | None = None, parameters: Parameters | None = None, *, compiled: bool = False
+    ) -> None:
         self.accounts: Mapping[int, Account] = accounts or {}
+        self._compiled = compiled
         self._book = None if parameters is None else Book.from_accounts(self.accounts.values(), parameters)
         self._prepared: PreparedBook | None = None
         self._accruals: Accruals | None = None
@@ -190,14 +204,15 @@ class _Part:
         book = self._book
         if book is None or not book.accounts:
             return _empty()
-        if book.accounts < _KERNELS_FROM or why_not_kernels() is not None:
+        if not self._compiled:
             owing = book if (owed := self._owed(carry, market.time)) is None else replace(book, cash=book.cash - owed)
             return _figures(book, margin(owing, market, parameters))
         from keeper.kernels.prepared import PreparedBook  # noqa: PLC0415 - numba may be missing
 
         prepared = self._prepared
         if prepared is None or prepared.groups != market.groups or prepared.table.plan.underlyings != tuple(market.underlyings):
-            self._prepared = prepared = PreparedBook.of(book, market, parameters)
+            threads = 1 if book.positions <= _ONE_THREAD_UNTIL else None
+            self._prepared = prepared = PreparedBook.of(book, market, parameters, threads)
         prepared.owe(self._owed(carry, market.time))
         return _figures(book, prepared.in_book_order(prepared.figures(market)))
 

@@ -2,7 +2,7 @@
 
 from keeper.portfolio.carry import Carry, Debit, Funding
 from keeper.portfolio.fold import fold
-from keeper.portfolio.follower import Follower, Progress
+from keeper.portfolio.follower import Follower, Progress, StateSnapshot
 from keeper.portfolio.reconciliation import Reconciler, account_of_view, differences, table_differences
 from keeper.portfolio.state import HOUSE, Expiry, Spot, State
 from keeper.portfolio.table import Parameter, ParameterTable, Rules
@@ -21,6 +21,7 @@ __all__ = [
     "Rules",
     "Spot",
     "State",
+    "StateSnapshot",
     "account_of_view",
     "differences",
     "fold",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from keeper.portfolio.fold import fold
 from keeper.portfolio.memory import dump_state, load_state, shape_of_state
 from keeper.portfolio.state import State
 
-__all__ = ["Follower", "Progress"]
+__all__ = ["Follower", "Progress", "StateSnapshot"]
 
 _REMEMBERED = 256
 """States kept for rollbacks: they share what did not change, so they cost little."""
@@ -30,6 +31,15 @@ class Progress:
     caught_up: bool
 
 
+@dataclass(frozen=True, slots=True)
+class StateSnapshot:
+    """content: the state as of `block`, as bytes; reading: how often everything had been read anew by then."""
+
+    block: Block
+    content: bytes
+    reading: int
+
+
 class Follower:
     """token_names: address -> name of the tokens that the vault may list."""
 
@@ -40,6 +50,7 @@ class Follower:
         self._token_names = token_names
         self._past: OrderedDict[int, State] = OrderedDict()
         self._saved = -1
+        self._readings = 0
         try:
             self.state = self._rebuild()
         except EventError:
@@ -78,6 +89,7 @@ class Follower:
         self._store.roll_back(-1)
         self._past.clear()
         self._saved = -1
+        self._readings += 1
         self.state = State()
 
     def save(self) -> bool:
@@ -85,8 +97,22 @@ class Follower:
         cursor = self._store.cursor()
         if cursor is None or cursor.number == self._saved:
             return False
-        self._store.save_snapshot(cursor, shape_of_state(), dump_state(self.state))
-        self._saved = cursor.number
+        return self.keep(self.writer()())
+
+    def writer(self) -> Callable[[], StateSnapshot]:
+        """What makes a snapshot of the present state: takes a second for 10,000 accounts, and may run in another thread."""
+        block, state, reading = self._store.cursor(), self.state, self._readings
+        if block is None:
+            raise StoreError("expected a state of some block, nothing was read yet")
+        return lambda: StateSnapshot(block, dump_state(state), reading)
+
+    def keep(self, snapshot: StateSnapshot) -> bool:
+        """Stores a snapshot (of a block that is not the chain's any more it will never be read); False for one from before
+        everything was read anew, since that was wrong."""
+        if snapshot.reading != self._readings:
+            return False
+        self._store.save_snapshot(snapshot.block, shape_of_state(), snapshot.content)
+        self._saved = snapshot.block.number
         return True
 
     @property

@@ -129,6 +129,25 @@ def test_plans_stay_within_the_limits_and_reach_the_target(case: Case, mode: Mar
         assert float(result.health[0]) > RULES.partial_threshold
 
 
+@pytest.mark.parametrize(("case", "mode", "health"), list(situations())[::3])
+def test_the_kernels_plan_as_the_reference_does(case: dict[str, Any], mode: MarginMode, health: float) -> None:
+    account, market, parameters = read(case, mode)
+    fallen = with_health(account, market, parameters, health) if account.positions else None
+    if fallen is None:
+        return
+    assessment = assessment_of([fallen, rich()], market, parameters, **feeds(fallen, market))
+    [finding] = find(assessment, frozenset({OWN}))
+    expected = Planner(assessment, OWN, COSTS).plan(finding, RULES.partial_discount)
+    got = Planner(replace(assessment, compiled=True), OWN, COSTS).plan(finding, RULES.partial_discount)
+    if not isinstance(expected, Liquidation):
+        assert got == expected
+        return
+    assert isinstance(got, Liquidation)
+    assert (got.legs, got.witness) == (expected.legs, expected.witness)
+    assert got.health_after == pytest.approx(expected.health_after, rel=1e-9)
+    assert got.payment == pytest.approx(expected.payment, rel=1e-9)
+
+
 SLICE = SviSlice(0.02, 0.1, -0.3, 0.0, 0.2, 50_100.0, 30 / 365)
 
 
@@ -161,8 +180,10 @@ def holder(size: int, equity: float, id: int = 1, **collateral: Wad) -> Account:
     return Account(id, "0x01", MarginMode.CROSS, Wad.from_float(equity), collateral, {PERP: position} if size else {})
 
 
-def plan_for(account: Account, own: Account | None = None, costs: Costs = COSTS, discount: float = 0.02, **state: Any) -> Any:
-    assessment = assessment_of([account, own or rich()], FLAT, WITH_WETH, **state)
+def plan_for(
+    account: Account, own: Account | None = None, costs: Costs = COSTS, discount: float = 0.02, *, compiled: bool = False, **state: Any
+) -> Any:
+    assessment = replace(assessment_of([account, own or rich()], FLAT, WITH_WETH, **state), compiled=compiled)
     [finding] = find(assessment, frozenset({OWN}))
     return Planner(assessment, OWN, costs).plan(finding, discount)
 
@@ -174,19 +195,21 @@ def test_a_bankrupt_account_loses_everything_at_once() -> None:
     assert [(leg.instrument, leg.size) for leg in plan.legs] == [(PERP, Wad.whole(100))]
 
 
-def test_the_keepers_own_margin_bounds_what_it_takes() -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_keepers_own_margin_bounds_what_it_takes(compiled: bool) -> None:
     """A short perp of 100,000 USD asks a PORTFOLIO account for some 18 %: with 5,000 it can take a quarter at most."""
-    whole = plan_for(holder(-100, -50.0))
-    part = plan_for(holder(-100, -50.0), own=rich(5_000))
+    whole = plan_for(holder(-100, -50.0), compiled=compiled)
+    part = plan_for(holder(-100, -50.0), own=rich(5_000), compiled=compiled)
     assert isinstance(whole, Liquidation)
     assert isinstance(part, Liquidation)
     assert whole.legs[0].size == Wad.whole(-100)
     assert 0 > part.legs[0].size.raw >= -25 * 10**18
 
 
-def test_what_is_taken_in_a_round_counts_against_the_next_plan() -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_is_taken_in_a_round_counts_against_the_next_plan(compiled: bool) -> None:
     assessment = assessment_of([holder(-100, -50.0), holder(-100, -50.0, id=3), rich(26_000)], FLAT, WITH_WETH)
-    planner = Planner(assessment, OWN, COSTS)
+    planner = Planner(replace(assessment, compiled=compiled), OWN, COSTS)
     one, other = find(assessment, frozenset({OWN}))
     plan = planner.plan(one, 0.02)
     assert isinstance(plan, Liquidation)
