@@ -130,8 +130,8 @@ def test_plans_stay_within_the_limits_and_reach_the_target(case: Case, mode: Mar
 
 
 @pytest.mark.parametrize(("case", "mode", "health"), list(situations())[::3])
-def test_the_kernels_plan_as_the_reference_does(case: dict[str, Any], mode: MarginMode, health: float) -> None:
-    account, market, parameters = read(case, mode)
+def test_the_kernels_plan_as_the_reference_does(case: Case, mode: MarginMode, health: float) -> None:
+    account, market, parameters = replace(case.account, mode=mode), case.market, case.parameters
     fallen = with_health(account, market, parameters, health) if account.positions else None
     if fallen is None:
         return
