@@ -11,6 +11,7 @@ import {Position, SizeOutOfRange} from "../types/Position.sol";
 import {Carry, FundingIndex, LossIndex} from "./Carry.sol";
 import {DebitInterest, Terms} from "./DebitInterest.sol";
 import {LedgerStorage} from "./LedgerStorage.sol";
+import {PositionStore, PositionStoreLib} from "./PositionStore.sol";
 import {TradeMath} from "./TradeMath.sol";
 import {Realised, Vesting} from "./Vesting.sol";
 
@@ -19,6 +20,7 @@ import {Realised, Vesting} from "./Vesting.sol";
 contract Ledger is LedgerStorage {
     using Carry for FundingIndex;
     using DebitInterest for Terms;
+    using PositionStoreLib for PositionStore;
     using Vesting for Realised;
 
     constructor() {
@@ -33,8 +35,8 @@ contract Ledger is LedgerStorage {
         AccountStorage storage a = _existing(id);
         uint256 count = a.head.positionCount;
         for (uint256 i; i < count; ++i) {
-            Position p = a.positions[i];
-            int256 entry = _realiseCarry(a, id, i, p.size());
+            Position p = a.positions.read(i);
+            int256 entry = _realiseCarry(a, id, i, p, p.size());
             if (entry == a.entries[i].carryEntry) continue;
             a.entries[i].carryEntry = _int128(entry);
             emit CarryRealised(id, InstrumentId.unwrap(p.instrument()), entry);
@@ -56,8 +58,8 @@ contract Ledger is LedgerStorage {
     function setMode(uint64 id, MarginMode mode) external onlyModule {
         AccountStorage storage a = _existing(id);
         if (mode == MarginMode.ISOLATED && a.head.positionCount > 1) {
-            uint112 first = InstrumentId.unwrap(a.positions[0].instrument());
-            revert IsolatedHoldsOne(id, first, InstrumentId.unwrap(a.positions[1].instrument()));
+            uint112 first = InstrumentId.unwrap(a.positions.read(0).instrument());
+            revert IsolatedHoldsOne(id, first, InstrumentId.unwrap(a.positions.read(1).instrument()));
         }
         a.head.mode = mode;
         emit ModeSet(id, mode);
@@ -69,7 +71,7 @@ contract Ledger is LedgerStorage {
         uint32 before = a.realised.entity;
         uint256 count = a.head.positionCount;
         for (uint256 i; i < count; ++i) {
-            Position p = a.positions[i];
+            Position p = a.positions.read(i);
             _expose(before, InstrumentId.unwrap(p.instrument()), p.size(), 0);
             _expose(entity, InstrumentId.unwrap(p.instrument()), 0, p.size());
         }
@@ -120,13 +122,14 @@ contract Ledger is LedgerStorage {
         AccountStorage storage a = _existing(id);
         (bool found, uint256 index) = _find(a, instrument);
         if (!found) return 0;
-        size = a.positions[index].size();
+        Position p = a.positions.read(index);
+        size = p.size();
 
         // One side settled and the other still growing would owe each other nothing that adds up.
         InstrumentId what = InstrumentId.wrap(instrument);
         if (what.kind() == Kind.PERP && !_funding[what.underlying()].ended) _setFundingRate(what.underlying(), 0, 0, true);
-        _realiseCarry(a, id, index, 0);
-        _realiseCost(a, id, index, -size, price, CashReason.SETTLEMENT);
+        _realiseCarry(a, id, index, p, 0);
+        _realiseCost(a, id, index, size, -size, price, CashReason.SETTLEMENT);
         _inTransit -= TradeMath.mulDivUp(-size, price, WAD); // what it pays is rounded up, what it is paid down
         _close(a, index);
         _expose(a.realised.entity, instrument, size, 0);
@@ -221,7 +224,7 @@ contract Ledger is LedgerStorage {
 
         uint256 underlyings;
         bool perps;
-        (b.positions, underlyings, perps) = _words(a);
+        (b.positions, underlyings, perps) = a.positions.words(a.head.positionCount);
         b.balance -= _carryUp(a, b.positions, underlyings, perps);
         b.answer();
     }
@@ -252,7 +255,7 @@ contract Ledger is LedgerStorage {
         AccountStorage storage a = _accounts[id];
         list = new PositionView[](a.head.positionCount);
         for (uint256 i; i < list.length; ++i) {
-            Position p = a.positions[i];
+            Position p = a.positions.read(i);
             list[i] = PositionView({
                 instrument: InstrumentId.unwrap(p.instrument()),
                 size: p.size(),
@@ -265,7 +268,7 @@ contract Ledger is LedgerStorage {
     function positionSize(uint64 id, uint112 instrument) external view returns (int256) {
         AccountStorage storage a = _accounts[id];
         (bool found, uint256 index) = _find(a, instrument);
-        return found ? a.positions[index].size() : int256(0);
+        return found ? a.positions.read(index).size() : int256(0);
     }
 
     /// @inheritdoc ILedger
@@ -308,7 +311,7 @@ contract Ledger is LedgerStorage {
     /// @inheritdoc ILedger
     function accrued(uint64 id) external view returns (int256, uint256) {
         AccountStorage storage a = _accounts[id];
-        (uint256[] memory words, uint256 underlyings, bool perps) = _words(a);
+        (uint256[] memory words, uint256 underlyings, bool perps) = a.positions.words(a.head.positionCount);
         return (_carryUp(a, words, underlyings, perps), _interestUp(a, id));
     }
 
@@ -363,29 +366,6 @@ contract Ledger is LedgerStorage {
         uint256 until = block.timestamp + duration;
         _funding[underlying] = FundingIndex(int104(index), int80(rate), uint32(block.timestamp), uint32(until), ended);
         emit FundingRateSet(underlying, rate, index, block.timestamp, until, ended);
-    }
-
-    /// @dev The positions' words; a bit per underlying of them; and whether a perp is among them. Readable equivalent:
-    ///
-    ///      for (i < a.head.positionCount) {
-    ///          words.push(a.positions[i]); underlyings |= 1 << underlying(words[i]); perps |= kind(words[i]) == PERP;
-    ///      }
-    function _words(AccountStorage storage a) private view returns (uint256[] memory words, uint256 underlyings, bool perps) {
-        uint256 count = a.head.positionCount;
-        words = new uint256[](count);
-        Position[POSITION_SLOTS] storage stored = a.positions;
-        assembly ("memory-safe") {
-            let from := stored.slot
-            let to := add(words, 0x20)
-            for { let end := add(from, count) } lt(from, end) { from := add(from, 1) } {
-                let word := sload(from)
-                mstore(to, word)
-                to := add(to, 0x20)
-                word := shr(96, word) // | .. | kind | underlying |
-                underlyings := or(underlyings, shl(and(word, 0xff), 1))
-                perps := or(perps, iszero(and(word, 0xff00)))
-            }
-        }
     }
 
     /// @dev What the positions owe, USD 1e18, each rounded up. Entries are read only for perps and where a loss was ever shared.

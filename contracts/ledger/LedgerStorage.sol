@@ -10,6 +10,7 @@ import {Position, position} from "../types/Position.sol";
 import {Carry, FundingIndex, LossIndex} from "./Carry.sol";
 import {DebitInterest, Terms} from "./DebitInterest.sol";
 import {Modules} from "./Modules.sol";
+import {PositionStore, PositionStoreLib} from "./PositionStore.sol";
 import {TradeMath} from "./TradeMath.sol";
 import {Realised, Vesting} from "./Vesting.sol";
 
@@ -17,10 +18,8 @@ import {Realised, Vesting} from "./Vesting.sol";
 abstract contract LedgerStorage is ILedger, Modules {
     using Carry for FundingIndex;
     using DebitInterest for Terms;
+    using PositionStoreLib for PositionStore;
     using Vesting for Realised;
-
-    /// @dev Slots per account for positions; `positionCount` is a byte.
-    uint256 internal constant POSITION_SLOTS = 256;
 
     /// @dev 32 bytes.
     struct CostEntry {
@@ -35,8 +34,8 @@ abstract contract LedgerStorage is ILedger, Modules {
         int128 costs; // slot 1: 16 bytes; cash - costs is one read
         Realised realised; // slot 2: 32 bytes; trading and withdrawals read it
         uint256[MAX_COLLATERALS] collateral; // slots 3..10: tokens 1e18; read where `collateralMask` says so
-        Position[POSITION_SLOTS] positions; // the first `positionCount` are open, in no particular order
-        CostEntry[POSITION_SLOTS] entries; // of the position at the same index; trading reads it, and the book of what has carry
+        PositionStore positions; // the first `positionCount` are open, in no particular order
+        CostEntry[256] entries; // of the position at the same index; trading reads it, and the book of what has carry
     }
 
     /// @dev 32 bytes. Equal but while an instrument is being settled.
@@ -63,15 +62,15 @@ abstract contract LedgerStorage is ILedger, Modules {
     function _trade(uint64 id, uint112 instrument, int256 change, uint256 price, uint256 maxPositions) internal returns (int256) {
         if (id == HOUSE) revert UnknownAccount(id); // the house holds no positions
         AccountStorage storage a = _existing(id);
-        uint256 index = _findOrOpen(a, id, instrument, maxPositions);
-        int256 size = a.positions[index].size();
+        (uint256 index, Position p) = _findOrOpen(a, id, instrument, maxPositions);
+        int256 size = p.size();
         int256 newSize = size + change;
-        int256 entry = _realiseCarry(a, id, index, newSize);
-        int256 newCost = _realiseCost(a, id, index, change, price, CashReason.TRADE);
+        int256 entry = _realiseCarry(a, id, index, p, newSize);
+        int256 newCost = _realiseCost(a, id, index, size, change, price, CashReason.TRADE);
         if (newSize == 0) {
             _close(a, index);
         } else {
-            a.positions[index] = a.positions[index].withSize(newSize);
+            a.positions.write(index, p.withSize(newSize));
             a.entries[index] = CostEntry({cost: _int128(newCost), carryEntry: _int128(entry)});
         }
         _expose(a.realised.entity, instrument, size, newSize);
@@ -81,8 +80,10 @@ abstract contract LedgerStorage is ILedger, Modules {
 
     /// @dev Pays what the position owes and has it owe nothing. Returns the carry index that a position of `newSize` enters at; 0
     /// where it closes.
-    function _realiseCarry(AccountStorage storage a, uint64 id, uint256 index, int256 newSize) internal returns (int256) {
-        Position p = a.positions[index];
+    function _realiseCarry(AccountStorage storage a, uint64 id, uint256 index, Position p, int256 newSize)
+        internal
+        returns (int256)
+    {
         int256 size = p.size();
         (int256 longs, int256 shorts) = _carryOf(p.instrument(), _terms.lossMask);
         if (size != 0) {
@@ -95,11 +96,15 @@ abstract contract LedgerStorage is ILedger, Modules {
     }
 
     /// @dev Books what the trade pays and realises; the position itself is still as before. Returns its new cost.
-    function _realiseCost(AccountStorage storage a, uint64 id, uint256 index, int256 change, uint256 price, CashReason reason)
-        internal
-        returns (int256 newCost)
-    {
-        int256 size = a.positions[index].size();
+    function _realiseCost(
+        AccountStorage storage a,
+        uint64 id,
+        uint256 index,
+        int256 size,
+        int256 change,
+        uint256 price,
+        CashReason reason
+    ) internal returns (int256 newCost) {
         int256 cost = a.entries[index].cost;
         int256 realised;
         (newCost, realised) = TradeMath.traded(size, cost, change, price);
@@ -131,22 +136,22 @@ abstract contract LedgerStorage is ILedger, Modules {
         return Carry.owedUp(size, size > 0 ? longs : shorts, a.entries[index].carryEntry);
     }
 
-    /// @dev Appends an empty position where the account has none. The logarithm of the strike is taken here, once in the life
-    /// of the position.
+    /// @dev Where the account has none, a position of size 0 that is to be written. The logarithm of the strike is taken here, once in
+    /// the life of the position.
     function _findOrOpen(AccountStorage storage a, uint64 id, uint112 instrument, uint256 maxPositions)
         private
-        returns (uint256 index)
+        returns (uint256 index, Position p)
     {
         bool found;
         (found, index) = _find(a, instrument);
-        if (found) return index;
+        if (found) return (index, a.positions.read(index));
         uint256 limit = maxPositions < type(uint8).max ? maxPositions : type(uint8).max;
         if (index >= limit) revert TooManyPositions(id, limit);
         if (a.head.mode == MarginMode.ISOLATED && index != 0) {
-            revert IsolatedHoldsOne(id, InstrumentId.unwrap(a.positions[0].instrument()), instrument);
+            revert IsolatedHoldsOne(id, InstrumentId.unwrap(a.positions.read(0).instrument()), instrument);
         }
         InstrumentId what = InstrumentId.wrap(instrument);
-        a.positions[index] = position(what, FixedPoint.lnStrike(what), 0);
+        p = position(what, FixedPoint.lnStrike(what), 0);
         a.head.positionCount = uint8(index + 1);
     }
 
@@ -154,26 +159,18 @@ abstract contract LedgerStorage is ILedger, Modules {
     function _close(AccountStorage storage a, uint256 index) internal {
         uint256 last = a.head.positionCount - 1;
         if (index != last) {
-            a.positions[index] = a.positions[last];
+            a.positions.write(index, a.positions.read(last));
             a.entries[index] = a.entries[last];
         }
-        a.positions[last] = Position.wrap(0);
+        a.positions.clear(last);
         delete a.entries[last];
         a.head.positionCount = uint8(last);
     }
 
-    /// @dev A scan, not an index: the margin check that follows every trade reads these slots anyway, whereas a mapping
-    /// would cost a new slot per position. `index` is that of the first free slot where nothing was found.
+    /// @dev `index` is that of the first that is free where nothing was found.
     function _find(AccountStorage storage a, uint112 instrument) internal view returns (bool found, uint256 index) {
         uint256 count = a.head.positionCount;
-        Position[POSITION_SLOTS] storage stored = a.positions;
-        // while (index < count && InstrumentId.unwrap(stored[index].instrument()) != instrument) ++index;
-        assembly ("memory-safe") {
-            let to := add(stored.slot, count)
-            let at := stored.slot
-            for {} lt(at, to) { at := add(at, 1) } { if iszero(shl(144, xor(sload(at), instrument))) { break } }
-            index := sub(at, stored.slot)
-        }
+        index = a.positions.find(count, InstrumentId.wrap(instrument));
         found = index < count;
     }
 

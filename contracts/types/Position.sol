@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {InstrumentId} from "./InstrumentId.sol";
 
-/// @notice One open position: one storage slot, all that the margin engine needs of it.
+/// @notice One open position: one word, all that the margin engine needs of it. Stored in half a slot or one (ledger/PositionStore.sol).
 /// @dev Layout, most significant bits first:
 ///
 ///      | 255..160                   | 159..112                   | 111..0        |

@@ -21,7 +21,7 @@ from scripts.roles import DEPLOYER, address_of
 WAD = 10**18
 ETH = 0
 SPOT = 3_500 * WAD
-DAY = 86_400
+HOUR, DAY = 3_600, 86_400
 TENORS = (7 * DAY, 30 * DAY, 90 * DAY, 365 * DAY)
 CALL_COLD = 2_600  # what a call of another contract's pays to reach the engine, and the first callee of a transaction does not
 WITNESS = (b"\x00", b"\x00")
@@ -60,7 +60,7 @@ class System:
 
     @property
     def expiries(self) -> list[int]:
-        return [self.now + tenor for tenor in TENORS]
+        return [self.now // HOUR * HOUR + tenor for tenor in TENORS]  # on the hour, as what is listed
 
     def _door_arguments(self, registry: Contract) -> tuple[Any, ...]:
         breaker = self._deploy("CircuitBreaker", self.me)

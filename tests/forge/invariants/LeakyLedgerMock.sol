@@ -11,14 +11,17 @@ contract LeakyLedgerMock {
     enum Leak {
         NONE,
         ROUNDING, // notional down for the buyer and up for the seller: a unit for each
-        SIZE, // the buyer's first position gets a unit that the seller does not give
+        SIZE, // the buyer's first position gets a lot, or a unit, that the seller does not give
         COLLATERAL // a unit more than was deposited
     }
 
     /// @dev Storage of the real ledger: accounts' mapping, and the first position within an account.
     uint256 private constant ACCOUNTS_SLOT = 2;
     uint256 private constant POSITIONS_OFFSET = 11;
+    /// @dev 1 in a size: of the half of a position, and of the slot of a wide one (contracts/ledger/PositionStore.sol).
+    uint256 private constant LOT = 1 << 98;
     uint256 private constant SIZE_UNIT = 1 << 160;
+    uint256 private constant WIDE_OFFSET = 128;
 
     address private immutable LEDGER;
     Leak private immutable LEAK;
@@ -48,7 +51,12 @@ contract LeakyLedgerMock {
     function _growFirstPosition(uint64 account) private {
         uint256 slot = uint256(keccak256(abi.encode(account, ACCOUNTS_SLOT))) + POSITIONS_OFFSET;
         assembly ("memory-safe") {
-            sstore(slot, add(sload(slot), SIZE_UNIT))
+            let unit := LOT
+            if eq(shl(128, sload(slot)), shl(128, 1)) {
+                slot := add(slot, WIDE_OFFSET)
+                unit := SIZE_UNIT
+            }
+            sstore(slot, add(sload(slot), unit))
         }
     }
 
