@@ -52,6 +52,10 @@ interface IDeleverager {
 
     /// @param equity Negative, at mark. @param fundMayPay What the fund may pay of it.
     event DeficitOpened(uint64 indexed account, address indexed by, int256 equity, uint256 fundMayPay);
+    /// @notice One per leg of the account, before `DeficitOpened`: its `Cause`.
+    event CauseRecorded(uint64 indexed account, uint112 indexed instrument, int96 size, uint48 share);
+    /// @notice A further nomination window begins with this block. @param rounds Of the deficit.
+    event WindowRenewed(uint64 indexed account, uint8 rounds);
     /// @param equity At the end. @param claim What the account still owes.
     event DeficitClosed(uint64 indexed account, int256 equity, uint256 claim);
     /// @param size Contracts closed, > 0. @param mark USD 1e18. @param haircut What the counterparty received less than at mark.

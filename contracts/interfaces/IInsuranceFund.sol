@@ -39,6 +39,8 @@ interface IInsuranceFund {
     event Drawn(address indexed member, uint64 indexed account, uint8 indexed underlying, uint256 amount, uint256 balance);
     event DeficitReported(address indexed member, uint64 indexed account);
     event DeficitCleared(address indexed member, uint64 indexed account);
+    /// @notice An epoch was stored: later ones follow it, each FUND_EPOCH long.
+    event EpochBegan(uint64 indexed number, uint256 startedAt, uint256 endsAt);
     /// @param shares Moved to the fund, who burns them when the request settles. @param assets Their worth, token units.
     event ExitRequested(uint256 indexed id, address indexed owner, uint64 indexed epoch, uint256 shares, uint256 assets);
     /// @notice All requests of `epoch` settled: `assets` (token units) are set aside for `shares`, which are burnt.

@@ -19,6 +19,9 @@ interface ISpotSources {
     /// @param prices The signed one first, then in the order of `sources`; 0: silent. @param agreeing How many are inside the band.
     event SourcesDisagreed(uint8 indexed underlying, uint32 timestamp, uint256[] prices, uint256 median, uint256 agreeing);
 
+    /// @notice What a source said was kept, to be compared with what it says next.
+    event SourceRead(uint8 indexed underlying, ISpotSource indexed source, uint256 price, uint256 publishedAt);
+
     error NotDoor(address caller);
     error TooManySources(uint256 count, uint256 limit);
     /// @notice No contract, named twice, without an age limit, or with a band above 1.

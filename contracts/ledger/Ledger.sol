@@ -26,6 +26,7 @@ contract Ledger is LedgerStorage {
     constructor() {
         _accounts[HOUSE].head.exists = true;
         _vestingPeriod = 1 days;
+        emit ProfitVestingSet(_vestingPeriod);
     }
 
     // --- by anybody ---

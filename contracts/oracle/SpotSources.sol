@@ -99,7 +99,10 @@ contract SpotSources is ISpotSources, AccessControl {
         Reading storage last = _readings[underlying][c.source];
         (uint256 lastPrice, uint256 lastAt) = (last.price, last.publishedAt);
         if (publishedAt < lastAt) return 0;
-        if (publishedAt > lastAt) (last.price, last.publishedAt) = (uint96(price), uint32(publishedAt));
+        if (publishedAt > lastAt) {
+            (last.price, last.publishedAt) = (uint96(price), uint32(publishedAt));
+            emit SourceRead(underlying, c.source, price, publishedAt);
+        }
         bool jumped = c.jump != 0 && lastPrice != 0 && FixedPointMathLib.dist(price, lastPrice) * WAD > lastPrice * c.jump;
         if (jumped) return 0;
     }

@@ -61,6 +61,7 @@ contract Deleverager is DeficitFunding, ReentrancyGuardTransient {
         (d.openedAt, d.openedBlock, d.rounds) = (uint40(block.timestamp), uint64(block.number), 0);
         for (uint256 i; i < found.length; ++i) {
             _causes[account].push(found[i]);
+            emit CauseRecorded(account, found[i].instrument, found[i].size, found[i].share);
         }
         NOMINATIONS.begin(account, legs.instruments, legs.sizes);
         LEDGER.setDeficit(account, true);
@@ -99,6 +100,7 @@ contract Deleverager is DeficitFunding, ReentrancyGuardTransient {
             ++d.rounds;
             (d.openedAt, d.openedBlock) = (uint40(block.timestamp), uint64(block.number));
             NOMINATIONS.renew(legs.instruments, legs.sizes);
+            emit WindowRenewed(account, d.rounds);
         } else {
             if (legs.equity < 0) {
                 e.shared = _share(account, legs, uint256(-legs.equity));

@@ -50,7 +50,7 @@ abstract contract FundExits is IInsuranceFund, ERC4626 {
         ERC4626(IERC20(settlementToken))
     {
         PARAMETERS = parameters;
-        _epoch = Epoch(0, uint64(block.timestamp), uint64(block.timestamp + parameters.value(Parameter.FUND_EPOCH)));
+        _begin(Epoch(0, uint64(block.timestamp), uint64(block.timestamp + parameters.value(Parameter.FUND_EPOCH))));
     }
 
     /// @inheritdoc IInsuranceFund
@@ -147,7 +147,12 @@ abstract contract FundExits is IInsuranceFund, ERC4626 {
 
     function _advance() private returns (Epoch memory e) {
         e = _current();
-        if (e.number != _epoch.number) _epoch = e;
+        if (e.number != _epoch.number) _begin(e);
+    }
+
+    function _begin(Epoch memory e) private {
+        _epoch = e;
+        emit EpochBegan(e.number, e.startedAt, e.endsAt);
     }
 
     /// @dev A new length counts from the end of the epoch in which governance set it.
@@ -167,6 +172,11 @@ abstract contract FundExits is IInsuranceFund, ERC4626 {
 
     function _windowOf(uint256 length) private pure returns (uint64) {
         return uint64(FixedPointMathLib.min(length / WINDOW_SHARE, LONGEST_WINDOW));
+    }
+
+    /// @dev What `transferFrom` takes off an allowance is logged as well: OpenZeppelin leaves it out, and events would not tell.
+    function _approve(address owner, address spender, uint256 value, bool) internal override {
+        super._approve(owner, spender, value, true);
     }
 
     /// @dev Virtual shares (interface).
