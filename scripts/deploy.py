@@ -125,7 +125,13 @@ def _constructors() -> dict[str, Callable[[Callable[[str], str], str], tuple[Any
             at("Nominations"),
             at("TripDiscount"),
         ),
-        "WithdrawalQueue": lambda at, _: (at("CollateralVault"), at("PriceDoor"), at("RiskParameters"), at("CircuitBreaker")),
+        "WithdrawalQueue": lambda at, _: (
+            at("CollateralVault"),
+            at("PriceDoor"),
+            at("RiskParameters"),
+            at("CircuitBreaker"),
+            at("MarginCheck"),
+        ),
         "Clearing": lambda at, _: (
             (
                 at("Ledger"),
@@ -170,6 +176,7 @@ def _constructors() -> dict[str, Callable[[Callable[[str], str], str], tuple[Any
                 at("MarginModel"),
                 at("Ledger"),
                 at("CollateralVault"),
+                at("WithdrawalQueue"),
                 at("InsuranceFund"),
             ),
         ),

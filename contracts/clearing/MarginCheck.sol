@@ -108,6 +108,11 @@ contract MarginCheck is IMarginCheck {
         p.requireFresh(r.oldestPrice);
     }
 
+    /// @inheritdoc IMarginCheck
+    function stateFor(uint64 account) external view returns (ICircuitBreaker.State) {
+        return _strictest(LEDGER.book(account), _table());
+    }
+
     // --- trades ---
 
     function _requireInsideBand(uint256 price, uint256 mark, uint256 spot, ParameterTable p) private pure {

@@ -7,6 +7,7 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {ICircuitBreaker} from "../interfaces/ICircuitBreaker.sol";
 import {ICollateralVault, SETTLEMENT} from "../interfaces/ICollateralVault.sol";
+import {IMarginCheck} from "../interfaces/IMarginCheck.sol";
 import {IPriceDoor} from "../interfaces/IPriceDoor.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {IWithdrawalQueue} from "../interfaces/IWithdrawalQueue.sol";
@@ -33,6 +34,7 @@ contract WithdrawalQueue is IWithdrawalQueue, ReentrancyGuardTransient {
     IPriceDoor private immutable DOOR;
     IRiskParameters private immutable PARAMETERS;
     ICircuitBreaker private immutable BREAKER;
+    IMarginCheck private immutable CHECKS;
 
     mapping(uint8 index => Flow) private _flows;
     mapping(uint256 id => Claim) private _claims;
@@ -44,11 +46,18 @@ contract WithdrawalQueue is IWithdrawalQueue, ReentrancyGuardTransient {
         _;
     }
 
-    constructor(ICollateralVault vault, IPriceDoor priceDoor, IRiskParameters parameters, ICircuitBreaker breaker) {
+    constructor(
+        ICollateralVault vault,
+        IPriceDoor priceDoor,
+        IRiskParameters parameters,
+        ICircuitBreaker breaker,
+        IMarginCheck checks
+    ) {
         VAULT = vault;
         DOOR = priceDoor;
         PARAMETERS = parameters;
         BREAKER = breaker;
+        CHECKS = checks;
     }
 
     /// @inheritdoc IWithdrawalQueue
@@ -92,10 +101,9 @@ contract WithdrawalQueue is IWithdrawalQueue, ReentrancyGuardTransient {
 
     /// @inheritdoc IWithdrawalQueue
     function claim(uint256 id) external nonReentrant returns (uint256 quantity) {
-        Claim storage c = _claims[id];
+        Claim storage c = _existing(id);
         uint8 index = c.index;
-        if (c.quantity == 0) revert UnknownClaim(id);
-        if (BREAKER.globalState() == ICircuitBreaker.State.HALTED) revert ClaimsHalted();
+        if (_halted(c.account)) revert ClaimsHalted();
         Flow memory f = _current(index);
         _flows[index] = f;
         uint256 unit = VAULT.unit(index);
@@ -107,11 +115,24 @@ contract WithdrawalQueue is IWithdrawalQueue, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IWithdrawalQueue
+    function undo(uint256 id) external onlyModule nonReentrant returns (uint64 account, uint8 index, uint256 quantity) {
+        if (BREAKER.shutdownAt() == 0) revert NotShutDown();
+        Claim storage c = _existing(id);
+        (account, index) = (c.account, c.index);
+        Flow storage f = _flows[index];
+        uint256 released = f.released > c.from ? f.released - c.from : 0; // whole units
+        if (released >= c.quantity) return (account, index, 0);
+        quantity = c.quantity - released;
+        c.quantity = uint128(released);
+        f.tail -= uint128(quantity); // nobody comes after a shutdown: from now on the tail counts what waits, no places
+        emit WithdrawalUndone(id, account, index, quantity);
+        IERC20(VAULT.token(index)).safeTransfer(address(VAULT), quantity / VAULT.unit(index));
+    }
+
+    /// @inheritdoc IWithdrawalQueue
     function claimable(uint256 id) external view returns (uint256 quantity) {
-        Claim memory c = _claims[id];
-        if (c.quantity == 0) revert UnknownClaim(id);
-        if (BREAKER.globalState() == ICircuitBreaker.State.HALTED) return 0;
-        return _due(c, _current(c.index), VAULT.unit(c.index));
+        Claim memory c = _existing(id);
+        return _halted(c.account) ? 0 : _due(c, _current(c.index), VAULT.unit(c.index));
     }
 
     /// @inheritdoc IWithdrawalQueue
@@ -135,10 +156,10 @@ contract WithdrawalQueue is IWithdrawalQueue, ReentrancyGuardTransient {
         f = _flows[index];
         if (f.window != _window()) f = _opened(index);
         uint256 served = f.tail - f.released;
-        if (served == 0) return f;
+        // A halt is time to think, not time in which the queue moves on; after a shutdown what waits goes back.
+        if (served == 0 || BREAKER.globalState() > ICircuitBreaker.State.REDUCE_ONLY) return f;
         uint256 free = _room(f);
-        // After the shutdown there is nothing left to protect: everyone is paid.
-        if (served > free && BREAKER.globalState() != ICircuitBreaker.State.SHUTDOWN) served = free;
+        if (served > free) served = free - free % VAULT.unit(index);
         f.released += uint128(served);
         f.net += int112(uint112(served));
     }
@@ -156,6 +177,16 @@ contract WithdrawalQueue is IWithdrawalQueue, ReentrancyGuardTransient {
     function _room(Flow memory f) private pure returns (uint256) {
         int256 free = int256(uint256(f.cap)) - f.net;
         return free > 0 ? uint256(free) : 0;
+    }
+
+    function _existing(uint256 id) private view returns (Claim storage) {
+        if (id == 0 || id > claimCount) revert UnknownClaim(id);
+        return _claims[id];
+    }
+
+    /// @dev What was released before a shutdown is paid after it.
+    function _halted(uint64 account) private view returns (bool) {
+        return CHECKS.stateFor(account) == ICircuitBreaker.State.HALTED;
     }
 
     /// @dev Whole units of the part of the claim that was released and not paid.

@@ -50,6 +50,9 @@ interface IMarginCheck {
     /// @notice Reverts unless `account`, as it is now, may have withdrawn or transferred value.
     function requireWithdrawal(uint64 account) external view;
 
+    /// @notice The strictest state of the breaker among the underlyings of what the account holds.
+    function stateFor(uint64 account) external view returns (ICircuitBreaker.State);
+
     /// @notice Reverts unless the account satisfies initial margin and MIN_ACCOUNT_MARGIN on fresh prices.
     function requireInitialMargin(uint64 account) external view;
 }

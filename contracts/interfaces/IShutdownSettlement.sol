@@ -2,16 +2,18 @@
 pragma solidity 0.8.30;
 
 /// @title Shutdown settlement
-/// @notice What follows a shutdown of the breaker (ledger-and-liquidation.md 6), in four steps that anybody takes, in as many
+/// @notice What follows a shutdown of the breaker (ledger-and-liquidation.md 6), in five steps that anybody takes, in as many
 /// transactions as it needs:
 /// 1. `begin`, then `fixSpot` per underlying: the final spot is the time-weighted one over the SETTLEMENT_WINDOW after `begin`
 ///    (where the feed is dead, the last price that stood). Every instrument is valued at it once, and keeps that value: a perp at
 ///    the spot, the rest as the engine marks it, forwards in proportion to the spot.
-/// 2. `settle` every account: positions close at the final values. Cash that is left is the account's *claim*. Of an account that
+/// 2. `undoWithdrawals`: what waits in the withdrawal queue goes back to its accounts, and shares like the rest: a payment ahead of
+///    everyone's would turn the outflow cap into the attacker's privilege. `settle` needs it done.
+/// 3. `settle` every account: positions close at the final values. Cash that is left is the account's *claim*. Of an account that
 ///    owes, collateral up to its debt, at final prices, joins the *pool*; the rest stays its own.
-/// 3. `finalise`: the fees of the house are a claim of the insurance fund. The vault's settlement tokens and the pool belong to all
+/// 4. `finalise`: the fees of the house are a claim of the insurance fund. The vault's settlement tokens and the pool belong to all
 ///    claims, in proportion: (tokens + pool's value) / sum of claims is what a claim is worth, never above 1.
-/// 4. `claim`, per account and token: the claim's share of the tokens and, in kind, of the pool; and the account's own collateral,
+/// 5. `claim`, per account and token: the claim's share of the tokens and, in kind, of the pool; and the account's own collateral,
 ///    whole. Paid to the account's owner.
 /// Every rounding stays in the vault, at most one unit of a token per account.
 ///
@@ -34,6 +36,8 @@ interface IShutdownSettlement {
     /// @notice No price of this underlying is known, or it is not fixed yet.
     error NoFinalSpot(uint8 underlying);
     error SpotAlreadyFixed(uint8 underlying, uint256 spot);
+    /// @notice `quantity` (WAD) of this token waits in the withdrawal queue and has to go back first.
+    error WithdrawalsWait(uint8 token, uint256 quantity);
     error UnknownAccount(uint64 account);
     /// @notice Accounts are left to be settled.
     error NotSettled(uint256 settled, uint256 accounts);
@@ -48,13 +52,18 @@ interface IShutdownSettlement {
     /// @notice Step 1: fixes the final spot once the window is over.
     function fixSpot(uint8 underlying) external returns (uint256 spot);
 
-    /// @notice Step 2: settles accounts; those that are settled already are passed over.
+    /// @notice Step 2: takes withdrawals back whose turn never came, by their claims in the queue; those that were released are passed
+    /// over. Reverts `IWithdrawalQueue.UnknownClaim`.
+    function undoWithdrawals(uint256[] calldata claims) external;
+
+    /// @notice Step 3: settles accounts; those that are settled already are passed over. Reverts
+    /// `WithdrawalsWait`; for collateral only until a second window is over.
     function settle(uint64[] calldata accounts) external;
 
-    /// @notice Step 3, once every account is settled: fixes what claims are worth.
+    /// @notice Step 4, once every account is settled: fixes what claims are worth.
     function finalise() external;
 
-    /// @notice Step 4: pays what is due to an account in one token (255: the settlement token). Account 0: the insurance fund's.
+    /// @notice Step 5: pays what is due to an account in one token (255: the settlement token). Account 0: the insurance fund's.
     function claim(uint64 account, uint8 token) external returns (uint256 quantity);
 
     /// @notice What `claim` would pay now, WAD.

@@ -12,6 +12,7 @@ import {IMarginModel} from "../interfaces/IMarginModel.sol";
 import {IPriceDoor} from "../interfaces/IPriceDoor.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {IShutdownSettlement} from "../interfaces/IShutdownSettlement.sol";
+import {IWithdrawalQueue} from "../interfaces/IWithdrawalQueue.sol";
 import {MovedSpot} from "../margin/MovedSpot.sol";
 import {MarginMode} from "../types/Book.sol";
 import {InstrumentId, Kind} from "../types/InstrumentId.sol";
@@ -32,6 +33,7 @@ contract ShutdownSettlement is IShutdownSettlement, ReentrancyGuardTransient {
         IMarginModel model;
         ILedger ledger;
         ICollateralVault vault;
+        IWithdrawalQueue queue;
         address insuranceFund;
     }
 
@@ -54,6 +56,7 @@ contract ShutdownSettlement is IShutdownSettlement, ReentrancyGuardTransient {
     IMarginModel private immutable MODEL;
     ILedger private immutable LEDGER;
     ICollateralVault private immutable VAULT;
+    IWithdrawalQueue private immutable QUEUE;
     address private immutable INSURANCE_FUND;
 
     /// @inheritdoc IShutdownSettlement
@@ -62,6 +65,7 @@ contract ShutdownSettlement is IShutdownSettlement, ReentrancyGuardTransient {
     uint64 private _settledCount;
     uint32 private _begunAt;
     uint32 private _window;
+    bool private _undone; // no withdrawal waits any more
     bool private _finalised;
 
     /// @dev Sum of claims; then settlement tokens and collateral that belong to them, all WAD.
@@ -86,6 +90,7 @@ contract ShutdownSettlement is IShutdownSettlement, ReentrancyGuardTransient {
         MODEL = w.model;
         LEDGER = w.ledger;
         VAULT = w.vault;
+        QUEUE = w.queue;
         INSURANCE_FUND = w.insuranceFund;
     }
 
@@ -123,8 +128,21 @@ contract ShutdownSettlement is IShutdownSettlement, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IShutdownSettlement
+    function undoWithdrawals(uint256[] calldata ids) external nonReentrant {
+        if (_begunAt == 0) revert NotBegun();
+        for (uint256 i; i < ids.length; ++i) {
+            (uint64 account, uint8 token, uint256 quantity) = QUEUE.undo(ids[i]);
+            if (quantity == 0) continue;
+            VAULT.recordReceived(token, quantity);
+            if (token == SETTLEMENT) LEDGER.changeCash(account, int256(quantity), ILedger.CashReason.WITHDRAWAL);
+            else LEDGER.changeCollateral(account, token, int256(quantity));
+        }
+    }
+
+    /// @inheritdoc IShutdownSettlement
     function settle(uint64[] calldata accounts) external nonReentrant {
         if (_begunAt == 0) revert NotBegun();
+        if (!_undone) _requireUndone();
         for (uint256 i; i < accounts.length; ++i) {
             uint64 account = accounts[i];
             if (account == HOUSE || account > _accounts) revert UnknownAccount(account);
@@ -175,10 +193,10 @@ contract ShutdownSettlement is IShutdownSettlement, ReentrancyGuardTransient {
     /// @inheritdoc IShutdownSettlement
     function due(uint64 account, uint8 token) public view returns (uint256 quantity) {
         if (!_finalised) revert NotFinalised();
-        if (_isPaid[account][token] || account == pool || account > pool) return 0;
+        if (account == pool || account > pool) return 0;
         uint256 all = token == SETTLEMENT ? _tokens : _pooled[token];
         uint256 unit = VAULT.unit(token); // reverts for unknown tokens
-        if (_claims != 0) quantity = FixedPointMathLib.fullMulDiv(claimOf[account], all, _claims);
+        if (_claims != 0 && !_isPaid[account][token]) quantity = FixedPointMathLib.fullMulDiv(claimOf[account], all, _claims);
         quantity -= quantity % unit;
         if (token != SETTLEMENT) quantity += LEDGER.collateral(account, token); // whole units, as everything that came in
     }
@@ -205,6 +223,20 @@ contract ShutdownSettlement is IShutdownSettlement, ReentrancyGuardTransient {
     function finalValue(uint112 instrument) external view returns (bool fixed_, uint256 value) {
         Value memory v = _values[instrument];
         return (v.known, v.value);
+    }
+
+    /// @dev Cash must be back before anybody's is counted. Collateral is waited for during one more window: a token that cannot be
+    /// moved stops nobody; what comes back later is its owner's in kind.
+    function _requireUndone() private {
+        uint256 waiting = QUEUE.waiting(SETTLEMENT);
+        if (waiting != 0) revert WithdrawalsWait(SETTLEMENT, waiting);
+        if (block.timestamp < _begunAt + 2 * uint256(_window)) {
+            for (uint8 i; i < VAULT.tokenCount(); ++i) {
+                waiting = QUEUE.waiting(i);
+                if (waiting != 0) revert WithdrawalsWait(i, waiting);
+            }
+        }
+        _undone = true;
     }
 
     /// @dev All positions at their final values; what they owed besides is realised with them.

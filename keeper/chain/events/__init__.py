@@ -21,6 +21,7 @@ from keeper.chain.events.clearing import (
     UnderlyingLimitsSet,
     WithdrawalPaid,
     WithdrawalQueued,
+    WithdrawalUndone,
     Withdrawn,
 )
 from keeper.chain.events.decoder import EVENTS, Decoder
@@ -186,5 +187,6 @@ __all__ = [
     "ValueFixed",
     "WithdrawalPaid",
     "WithdrawalQueued",
+    "WithdrawalUndone",
     "Withdrawn",
 ]

@@ -24,6 +24,7 @@ __all__ = [
     "UnderlyingLimitsSet",
     "WithdrawalPaid",
     "WithdrawalQueued",
+    "WithdrawalUndone",
     "Withdrawn",
 ]
 
@@ -143,6 +144,17 @@ class WithdrawalPaid(Event):
     to: str
     quantity: int
     paid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawalUndone(Event):
+    """After a shutdown: what of the claim still waited went back to its account."""
+
+    contract: ClassVar[str] = "WithdrawalQueue"
+    id: int
+    account: int
+    token: int
+    quantity: int
 
 
 # --- TradingLimits ---

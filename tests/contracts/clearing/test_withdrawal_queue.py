@@ -13,7 +13,7 @@ from tests.reverts import reverts
 WINDOW = 3_600
 UNIT = 10**12
 HALTED = 2
-GLOBAL = 255
+ETH, GLOBAL = 0, 255
 
 
 @pytest.fixture
@@ -168,6 +168,7 @@ def test_claims_wait_while_halted(
     guardian: Any,
     governance: Any,
     usdc: Any,
+    fund: Any,
     account: int,
     next_window: Any,
     alice: Any,
@@ -178,10 +179,62 @@ def test_claims_wait_while_halted(
     assert withdrawal_queue.claimable(claim) == 0
     with reverts("ClaimsHalted"):
         withdrawal_queue.claim(claim, {"from": alice})
-    # After the shutdown there is nothing left to protect: all of it is due.
-    breaker.shutdown({"from": governance})
+    # Nor does the queue move on meanwhile: a shutdown finds it as it was.
+    fund(account, alice, usdc_amount=10_000)
+    assert withdrawal_queue.waiting(USDC) == 350 * WAD
+    breaker.loosen(GLOBAL, 0, {"from": governance})
     withdrawal_queue.claim(claim, {"from": alice})
     assert usdc.balanceOf(alice) == 600 * 10**6
+
+
+def test_a_halt_of_what_the_account_holds_stops_its_claims(
+    clearing: Any,
+    withdrawal_queue: Any,
+    breaker: Any,
+    guardian: Any,
+    governance: Any,
+    govern: Any,
+    usdc: Any,
+    open_account: Any,
+    maker_account: int,
+    publish: Any,
+    trade: Any,
+    next_window: Any,
+    alice: Any,
+    carol: Any,
+) -> None:
+    """[A] Profit from a market that the guardian halted does not leave through a claim made just before; others' claims go on."""
+    govern("OUTFLOW_FLOOR", 0)
+    holder, other = open_account(alice, usdc=9_000_000), open_account(carol, usdc=9_000_000)
+    publish()
+    trade(holder, maker_account, "0.1", SPOT)
+    next_window()
+    publish()
+    first = int(clearing.withdraw(holder, USDC, 8_000_000 * WAD, alice, {"from": alice}).return_value)
+    second = int(clearing.withdraw(other, USDC, 10 * WAD, carol, {"from": carol}).return_value)
+    next_window()
+    breaker.tighten(ETH, HALTED, {"from": guardian})
+    assert withdrawal_queue.claimable(first) == 0
+    with reverts("ClaimsHalted"):
+        withdrawal_queue.claim(first, {"from": alice})
+    withdrawal_queue.claim(second, {"from": carol})  # behind it in the queue
+    assert usdc.balanceOf(carol) == 10 * 10**6
+    breaker.loosen(ETH, 0, {"from": governance})
+    due = withdrawal_queue.claimable(first)
+    assert due == 10**6 * WAD
+    assert withdrawal_queue.claim(first, {"from": alice}).return_value == due
+
+
+def test_only_a_shutdown_undoes_claims(project: Any, withdrawal_queue: Any, clearing: Any, anvil: Any, account: int, alice: Any) -> None:
+    claim = int(clearing.withdraw(account, USDC, 600 * WAD, alice, {"from": alice}).return_value)
+    with reverts("NotAModule", alice.address):
+        withdrawal_queue.undo(claim, {"from": alice})
+    from brownie import accounts  # noqa: PLC0415 - only once the project is loaded
+
+    anvil.rpc("anvil_impersonateAccount", clearing.address)
+    anvil.rpc("anvil_setBalance", clearing.address, hex(10**20))
+    with reverts("NotShutDown"):
+        withdrawal_queue.undo(claim, {"from": accounts.at(clearing.address, force=True)})
 
 
 def test_one_receiver_that_cannot_be_paid_stops_nobody(

@@ -107,7 +107,7 @@ contract World {
         checks = MarginCheck(
             _deploy("MarginCheck", abi.encode(ledger, door, parameters, engine, breaker, limits, nominations, _trips()))
         );
-        queue = WithdrawalQueue(_deploy("WithdrawalQueue", abi.encode(vault, door, parameters, breaker)));
+        queue = WithdrawalQueue(_deploy("WithdrawalQueue", abi.encode(vault, door, parameters, breaker, checks)));
         clearing = Clearing(_deploy("Clearing", abi.encode(_wiring())));
         funding = Funding(_deploy("Funding", abi.encode(ledger, door, parameters)));
         settlement = Settlement(_deploy("Settlement", abi.encode(ledger, door)));
