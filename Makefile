@@ -18,7 +18,7 @@ PY := .venv/bin/python
 STAGE := @toolchain/stage
 UV := .toolchain/uv/bin/uv
 
-.PHONY: help setup demo verify-evidence local test compile lint pytest forge-test parity-deep fuzz invariants slither gas modes bench-kernel bench-latency chaos soak lock clean
+.PHONY: help setup demo verify-evidence local test compile lint pytest forge-test parity-deep fuzz invariants slither gas modes bench-kernel bench-latency chaos soak october lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ soak: setup compile ## two hours of a simulated market, accelerated: memory, dri
 
 chaos: setup compile ## break what can break, one row of evidence per fault in out/chaos.json; ends with one JSON line
 	@$(PY) -m scripts.chaos $(ARGS)
+
+october: setup compile ## 10 October 2025: 10,000 accounts, a fund too small, auto-deleveraging against other venues' rules; one JSON line
+	@$(PY) -m scripts.october $(ARGS)
 
 # uv writes the hashes of every platform's files and no index address; its own version is fixed here.
 lock: ## resolve the dependencies anew and rewrite the lock files

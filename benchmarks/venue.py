@@ -35,14 +35,15 @@ from keeper.model import ExpiryMarket, Instrument, MarginMode, Market, SviSlice,
 from keeper.portfolio import Follower, State
 from scripts.anvil import ROOT, Anvil, private_key
 from scripts.artifacts import load
-from scripts.chain import Chain
+from scripts.bulk import Bulk
+from scripts.chain import Chain, TransactionFailedError
 from scripts.configure import configure
 from scripts.deploy import Deployment, deploy
 from scripts.market_feed import market_updates, sign
 from scripts.market_path import OPENING_SPOTS, market_at
 from scripts.roles import DEPLOYER, KEEPER, PUBLISHER, PUBLISHER_SIGNERS, address_of
 
-__all__ = ["Plan", "Venue", "VenueError", "build", "prices_call", "venue"]
+__all__ = ["Builder", "Plan", "Venue", "VenueError", "build", "follower_in", "prices_call", "venue"]
 
 GENESIS = 1_735_689_600  # 2025-01-01 00:00 UTC
 DAY, WAD = 86_400, 10**18
@@ -170,62 +171,29 @@ def prices_call(deployment: Deployment, chain: Chain, now: int, eth: float) -> A
     return door.functions.submitBatch([update.as_tuple() for update in updates], signatures)
 
 
-class _Builder:
+class Builder(Bulk):
     def __init__(self, anvil: Anvil, chain: Chain, deployment: Deployment, follower: Follower, progress: Any) -> None:
-        self.anvil, self.chain, self.deployment, self.follower, self.progress = anvil, chain, deployment, follower, progress
+        super().__init__(chain)
+        self.anvil, self.deployment, self.follower, self.progress = anvil, deployment, follower, progress
         self.clearing = deployment.contract(chain, "Clearing")
-        self.transactions = 0
-        self.gas = 0
-        self.waiting: list[tuple[str, Sequence[Any]]] = []
-        self.nonces: dict[str, int] = {}
 
-    def add(self, call: Any, sender: str, gas: int, price: int = 10**9) -> None:
-        """price: wei per gas; what pays more comes first in the block."""
-        if sender not in self.nonces:
-            self.nonces[sender] = int(self.chain.rpc("eth_getTransactionCount", sender, "latest"), 16)
-        nonce, self.nonces[sender] = self.nonces[sender], self.nonces[sender] + 1
-        data = call._encode_transaction_data()  # noqa: SLF001 - the public way asks the node four times
-        body = {"from": sender, "to": call.address, "data": data, "gas": hex(gas), "gasPrice": hex(price), "nonce": hex(nonce)}
-        self.waiting.append(("eth_sendTransaction", [body]))
-
-    def mine(self, *, with_prices: bool = False) -> list[dict[str, Any]]:
-        """Everything added, in one block; the receipts in order."""
-        if with_prices:
-            calls, self.waiting = self.waiting, []
-            self.add(
-                prices_call(self.deployment, self.chain, self.anvil.time(), OPENING_SPOTS["ETH"]), address_of(PUBLISHER), 3_000_000, 10**12
-            )
-            self.waiting += calls
-        calls, self.waiting = self.waiting, []
-        hashes: list[str] = []
-        for start in range(0, len(calls), 500):
-            hashes += self.chain.rpc_batch(calls[start : start + 500])
-        self.chain.rpc("evm_mine")
-        receipts: list[dict[str, Any]] = []
-        for start in range(0, len(hashes), 500):
-            receipts += self.chain.rpc_batch([("eth_getTransactionReceipt", [found]) for found in hashes[start : start + 500]])
-        failed = next((receipt for receipt in receipts if receipt is None or int(receipt["status"], 16) != 1), None)
-        if failed is not None or None in receipts:
-            raise VenueError(f"a transaction of the building failed: {self._reason(calls, receipts)}")
+    def mine(self) -> list[dict[str, Any]]:
+        """Everything added, in one block, and the keeper's database behind it; the receipts in order."""
+        try:
+            receipts = super().mine()
+        except TransactionFailedError as error:
+            raise VenueError(str(error)) from error
         self.follow()
-        self.transactions += len(receipts)
-        self.gas += sum(int(receipt["gasUsed"], 16) for receipt in receipts)
         return receipts
+
+    def add_prices(self) -> None:
+        """The opening's again, first of the next block."""
+        prices = prices_call(self.deployment, self.chain, self.anvil.time(), OPENING_SPOTS["ETH"])
+        self.add(prices, address_of(PUBLISHER), 3_000_000, 10**12)
 
     def follow(self) -> None:
         while self.follower.advance() is not None:
             pass
-
-    def _reason(self, calls: Sequence[tuple[str, Sequence[Any]]], receipts: Sequence[dict[str, Any] | None]) -> str:
-        for (_, (body,)), receipt in zip(calls, receipts, strict=True):
-            if receipt is None:
-                return "it was not mined"
-            if int(receipt["status"], 16) != 1:
-                try:
-                    self.chain.rpc("eth_call", body, hex(int(receipt["blockNumber"], 16) - 1))
-                except Exception as error:  # noqa: BLE001 - only words are wanted
-                    return f"{error} (gas used {int(receipt['gasUsed'], 16)})"
-        return "for no reason that a call gives"
 
     # --- steps ---
 
@@ -269,7 +237,8 @@ class _Builder:
                 listed = [(signed[2 * (first + i)], signed[2 * (first + i) + 1], fill[3], fill[4]) for i, fill in enumerate(batch)]
                 sender = address_of(SENDERS[(first // FILLS_PER_TRANSACTION) % len(SENDERS)])
                 self.add(self.clearing.functions.settleBatch(listed, True), sender, 85_000_000)
-            self.mine(with_prices=True)
+            self.add_prices()
+            self.mine()
             done = start + len(part)
             self.progress(f"    {2 * done:7,} positions, {2 * done / (time.monotonic() - started):6.0f}/s, {self.gas / 1e9:.1f} Ggas")
 
@@ -278,7 +247,8 @@ class _Builder:
         for start in range(0, len(amounts), 400):
             for account, amount in amounts[start : start + 400]:
                 self.add(self.clearing.functions.withdraw(account, 255, amount, address_of(OWNER)), address_of(OWNER), 3_000_000)
-            self.mine(with_prices=True)
+            self.add_prices()
+            self.mine()
 
 
 def build(plan: Plan, folder: Path, progress: Any = print) -> Venue:
@@ -304,8 +274,8 @@ def build(plan: Plan, folder: Path, progress: Any = print) -> Venue:
         ):
             chain.send(call, deployer)
         chain.rpc("evm_setAutomine", False)
-        store, follower = _follower(anvil.url, folder)
-        builder = _Builder(anvil, chain, deployment, follower, progress)
+        store, follower = follower_in(anvil.url, folder)
+        builder = Builder(anvil, chain, deployment, follower, progress)
         builder.add(prices_call(deployment, chain, anvil.time(), OPENING_SPOTS["ETH"]), address_of(PUBLISHER), 3_000_000)
         builder.mine()
         [keeper] = builder.open([MarginMode.PORTFOLIO], KEEPER)
@@ -383,7 +353,7 @@ def _instruments() -> list[Instrument]:
     return found
 
 
-def _follower(url: str, folder: Path) -> tuple[Store, Follower]:
+def follower_in(url: str, folder: Path) -> tuple[Store, Follower]:
     deployment = KeeperDeployment.load(folder / "deployment.json")
     port = NodeClient(url, deployment.contract("Ledger").errors, 120.0)
     database = folder / "keeper.sqlite"
