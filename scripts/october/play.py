@@ -22,7 +22,8 @@ __all__ = ["Evening", "play"]
 WAD = 10**18
 QUEUE = 16  # NOMINATION_QUEUE
 LEGS = 2  # of an account of the crowd at most
-PASSES = 400
+PASSES = 2_000
+AT_ONCE = 8  # executions between two nominations
 SYMBOLS = {index: symbol for symbol, index in UNDERLYINGS.items()}
 
 
@@ -202,19 +203,22 @@ def _deleverage(stage: Stage, book_at: Assessment, book: _Positions, opened: set
             break
         for (instrument, longs), waiting in ranked.items():
             room = QUEUE - len(stage.queue(instrument, longs=longs))
-            for _ in range(4):  # the contract refuses some: crumbs, and who has nothing left to give
-                if room <= 0 or not waiting:
-                    break
-                batch, waiting[:] = waiting[:room], waiting[room:]
-                room -= sum(each.refused is None for each in stage.nominate(book_at, [(h.account, instrument) for h in batch]))
+            opposite = sum(abs(size) for (account, held), size in book.sizes.items() if account in opened and held == instrument)
+            # The contract refuses crumbs; they come of age as the deficits close.
+            batch = [holder for holder in waiting if abs(holder.size) > opposite / (4 * QUEUE)][:room]
+            if batch:
+                chosen = {holder.account for holder in batch}
+                waiting[:] = [holder for holder in waiting if holder.account not in chosen]
+                stage.nominate(book_at, [(holder.account, instrument) for holder in batch])
         if number == 0:
             stage.pass_window()
-        attempts = stage.execute(sorted(opened))
+        # Few at a time: what one leaves of the queue the next must find filled again.
+        attempts = stage.execute(sorted(opened)[:AT_ONCE])
         closed = {each["account"] for each in stage.logs("Deleverager", "DeficitClosed", since)}
         opened -= closed
         if opened and all(each.refused is not None for each in attempts):
             stage.pass_window()
-        if number % 5 == 0:
+        if number % 20 == 0:
             progress(f"    pass {number + 1}: {len(closed):,} deficits closed, {len(opened):,} open")
     return opened
 
