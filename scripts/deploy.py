@@ -182,6 +182,7 @@ def _constructors() -> dict[str, Callable[[Callable[[str], str], str], tuple[Any
         ),
         "Lens": lambda at, _: (at("Ledger"), at("CollateralVault"), at("MarginEngine")),
         "MarginLens": lambda at, _: (at("MarginEngine"), at("MarginReport")),
+        "LiquidationBatch": lambda at, _: (at("Ledger"), at("PriceDoor"), at("Liquidator")),
     }
 
 
