@@ -26,7 +26,8 @@ help: ## this list
 setup: ## install everything below this directory; seconds when nothing changed
 	@toolchain/setup
 
-# Switches, in the environment or after make: CRASH=covid-2020|ftx-2022|fall; the controls KEEPER=off and FUND=0 must fail.
+# Switches, in the environment or after make: CRASH=covid-2020|ftx-2022|fall; the controls KEEPER=off and FUND=0 must fail. ADL=on|off: whether
+# the keeper deleverages; on, unless FUND=0, which is about the fund and not about what stands behind it.
 demo: setup ## replay 12-13 March 2020 on a local Anvil, report in out/report.html; make demo CRASH=ftx-2022
 	@$(PY) -m scripts.demo
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from structlog.contextvars import bound_contextvars
 
 from keeper.bus import Severity
+from keeper.chain.events import MarketUpdated
+from keeper.deficits import DeficitWork
 from keeper.errors import CapError, ChainError, DeploymentError, ExecutionError, KeeperError, LeaseError, RevertError
 from keeper.execution import (
     Confirmation,
@@ -33,14 +35,14 @@ from keeper.execution.prices import PURPOSE as PRICES
 from keeper.liquidation import Costs, Plan, Planner
 from keeper.logs import get_logger
 from keeper.model import WAD
-from keeper.monitoring import Freshness
+from keeper.monitoring import Freshness, Tier
 from keeper.snapshot import SignerView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
 
-    from keeper.chain import Block, ChainPort, Deployment
+    from keeper.chain import Block, ChainPort, Deployment, Event
     from keeper.config import Config
     from keeper.execution import Call, ExternalSigner, Signer
     from keeper.monitoring import Assessment, Finding
@@ -94,6 +96,9 @@ class Actions:
         self._inventory = Inventory(deployment, signer, account, config.maker_url, rules)
         self._costs = Costs(config.unwind_rate, config.gas_cost, config.minimum_profit)
         self.freshness = Freshness()
+        self._deficits = DeficitWork(
+            config, port, deployment, self.dispatch, publication, self._confirmation.gas_of, self._sent, self._relay.wanted
+        )
         self._held: dict[int, float] = {}
         self._refused: set[int] = set()
         self._led = False
@@ -154,9 +159,11 @@ class Actions:
         self._held.clear()
         self._head, self._head_at = head, time.monotonic()
 
-    def updated(self) -> None:
-        """New prices came."""
-        self._relay.updated()
+    def observe(self, events: Sequence[Event]) -> None:
+        """What the newest blocks brought."""
+        if any(isinstance(event, MarketUpdated) for event in events):
+            self._relay.updated()
+        self._deficits.observe(events)
 
     # --- liquidations ---
 
@@ -224,14 +231,23 @@ class Actions:
             self._relay.wanted()
             log.debug("prices_too_old", account=finding.account)
             return False
+        if finding.tier is Tier.DEFICIT:
+            worked = self._deficits.work(assessment, finding, seen_at)
+            if not worked:
+                self._hold(finding.account)
+            return worked
         plan = planning.result()
         planned = time.perf_counter()
         if plan is None:
+            if self._is_beyond(assessment, finding, seen_at):
+                return True
             self._hold(finding.account)
             log.debug("nothing_to_do", account=finding.account, tier=finding.tier.name)
             return False
         answer = self._confirmation.confirm(plan)
         if not isinstance(answer, Confirmed):
+            if self._is_beyond(assessment, finding, seen_at):
+                return True
             self._hold(finding.account)
             if answer.refusal is Refusal.STALE:
                 self._relay.wanted()
@@ -273,6 +289,10 @@ class Actions:
             self.freshness.observe(self._head)
         head = max(self._head or assessment.block, assessment.block, key=lambda block: block.number)
         return self.freshness.lasts(assessment.state, (finding.account, self._account), head, assessment.rules.max_action_age)
+
+    def _is_beyond(self, assessment: Assessment, finding: Finding, seen_at: float) -> bool:
+        """True where the fund may not pay for the account, and its deficit is being opened."""
+        return finding.tier in (Tier.BANKRUPT, Tier.RESIDUE) and self._deficits.open(assessment, finding, seen_at)
 
     def _hold(self, account: int) -> None:
         self._held[account] = time.monotonic() + self._config.retry_after

@@ -29,6 +29,7 @@ class Band(StrEnum):
     FULL = "full"
     BANKRUPT = "bankrupt"
     RESIDUE = "residue"
+    DEFICIT = "deficit"
 
 
 class Severity(StrEnum):

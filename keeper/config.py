@@ -53,6 +53,8 @@ class Config(BaseSettings):
     more_private_keys: SecretStr | None = Field(None, description="further senders, comma-separated: operators of the account")
     more_keystores: str = Field("", description="key files of further senders, comma-separated, with the same password")
     dry_run: bool = Field(False, description="do everything but send")
+    deleverage: bool = Field(True, description="open deficits beyond the insurance fund, nominate who bears them, execute")
+    closes_per_transaction: int = Field(8, ge=1, description="counterparties that one execution of a deficit looks at")
     lease: Path | None = Field(
         None, description="database that keepers with the same keys share: who holds its lease sends, the others wait"
     )

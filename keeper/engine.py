@@ -17,7 +17,6 @@ from typing import Self
 from keeper.actions import Actions
 from keeper.bus import Bus, Severity
 from keeper.chain import ChainPort, Decoder, Deployment, EndpointPool, Ingestion, NodeClient, Store, Wake
-from keeper.chain.events import MarketUpdated
 from keeper.config import Config
 from keeper.errors import ChainError, ConfigError, DamagedError, DishonestError, EventError, KeeperError, UnreachableError
 from keeper.execution import Call, Entry, ExternalSigner, Signer
@@ -249,8 +248,7 @@ class Engine(AbstractContextManager["Engine"]):
                 )
             latest = self._progress = progress
             self._actions.freshness.observe(progress.block)
-            if any(isinstance(event, MarketUpdated) for event in progress.events):
-                self._actions.updated()
+            self._actions.observe(progress.events)
             if progress.caught_up:
                 break
         if latest is not None:
@@ -385,7 +383,7 @@ class Engine(AbstractContextManager["Engine"]):
             findings=tuple(self._findings),
             margin_calls=self._calls.since,
             counts=dispatch.counts(),
-            queue=sum(finding.account not in busy for finding in self._findings),
+            queue=sum(finding.tier is not Tier.DEFICIT and finding.account not in busy for finding in self._findings),
             endpoints=tuple(EndpointView(**{name: getattr(state, name) for name in names}) for state in endpoints),
             signers=self._actions.signers(),
             fund_balance=self._actions.fund_balance,

@@ -20,18 +20,22 @@ from keeper.engine import follower_of
 from keeper.errors import ChainError, MarketError, StoreError
 from keeper.execution import Journal, call_of
 from keeper.liquidation import Costs, Flag, Liquidation, Planner
+from keeper.model import WAD
 from keeper.monitoring import Assessment, Assessor, Finding, MarginCallStore, Tier, find
-from keeper.portfolio import HOUSE, Progress
+from keeper.portfolio import HOUSE, Progress, State
 from keeper.snapshot import Snapshot
 
 __all__ = [
     "AccountLine",
     "Backfill",
+    "DeficitLine",
+    "QueueLine",
     "Suggestion",
     "account_lines",
     "assessed",
     "backfilled",
     "band_counts",
+    "deficit_lines",
     "look",
     "status_of",
     "suggestions",
@@ -254,6 +258,56 @@ def band_counts(snapshot: Snapshot) -> dict[Band, int]:
     return counts
 
 
+@dataclass(frozen=True, slots=True)
+class QueueLine:
+    """Who is nominated among the holders of one side of an instrument, highest score (1e-9) first. instrument: packed."""
+
+    instrument: int
+    longs: bool
+    accounts: tuple[int, ...]
+    scores: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeficitLine:
+    """An open deficit, USD. opened: block; owed: when it was opened; fund_paid, haircut (by `closes` closings), shared (by the loss index):
+    since then; legs: (packed instrument, signed size 1e18) as it was opened; queues: of those opposite."""
+
+    account: int
+    opened: int
+    owed: float
+    fund_paid: float
+    haircut: float
+    shared: float
+    closes: int
+    legs: tuple[tuple[int, int], ...]
+    queues: tuple[QueueLine, ...]
+
+
+def deficit_lines(state: State) -> list[DeficitLine]:
+    """Every open deficit, the largest first."""
+    queues = state.deficits.queues
+    lines = [
+        DeficitLine(
+            account=account,
+            opened=deficit.opened,
+            owed=-deficit.equity / WAD,
+            fund_paid=deficit.fund_paid / WAD,
+            haircut=deficit.haircut / WAD,
+            shared=deficit.shared / WAD,
+            closes=deficit.closes,
+            legs=tuple((instrument.pack(), size) for instrument, size in sorted(deficit.legs.items())),
+            queues=tuple(
+                QueueLine(side[0].pack(), side[1], *zip(*((each.account, each.score) for each in queue), strict=True))
+                for side, queue in sorted(queues.items())
+                if side in deficit.sides and queue
+            ),
+        )
+        for account, deficit in state.deficits.open.items()
+    ]
+    return sorted(lines, key=lambda line: (-line.owed, line.account))
+
+
 def status_of(config: Config) -> dict[str, Any]:
     """Head, feeds, accounts by tier, margin calls, transactions. Raises as `look`."""
     progress, assessment, store = look(config)
@@ -277,5 +331,6 @@ def status_of(config: Config) -> dict[str, Any]:
         "findings": [{**asdict(finding), "tier": finding.tier.name} for finding in findings],
         "unpriced": [] if assessment is None else list(assessment.unpriced),
         "margin_calls": sorted(calls.since),
+        "deficits": [asdict(line) for line in deficit_lines(progress.state)],
         "transactions": journal.counts(),
     }

@@ -11,7 +11,8 @@ Shares no code with keeper or demo: it decodes logs and views itself and prices 
   events in equity and with itself in health: margin_calls and undermargined_left.
 - Times are the observer's (blocks.csv): detect_to_inclusion_ms.
 
-Besides, the files must have the sums of SHA256SUMS, and every account must have been read at every step. Exit code 0 only if all agrees.
+Besides, the files must have the sums of SHA256SUMS, every account must have been read at every step, and deleveraging must have taken from
+the winners what was missing and not more (INV-ADL-EXACT). Exit code 0 only if all agrees.
 """
 
 from __future__ import annotations
@@ -56,6 +57,11 @@ EVENTS = (
     "ExpiryUpdated(uint8,uint32,uint256,uint256,uint256)",
     "Liquidated(uint64,uint64,uint8,int256,int256,uint256,uint256,uint256,uint256,uint256)",
     "Drawn(address,uint64,uint8,uint256,uint256)",
+    "CarryRealised(uint64,uint112,int256)",
+    "LossShared(uint64,uint112,bool,uint256,int256,uint256)",
+    "Deleveraged(uint64,uint64,uint112,uint256,uint256,uint256,uint256)",
+    "Executed(uint64,int256,uint256,uint256,uint256,uint256)",
+    "DeficitClosed(uint64,int256,uint256)",
 )
 TOPICS = {"0x" + keccak(text=signature).hex(): signature.partition("(")[0] for signature in EVENTS}
 RISKS_OF = "0x" + keccak(text="risksOf(uint64[])")[:4].hex()
@@ -72,6 +78,7 @@ class Event:
 
     block: int
     time: int
+    transaction: str
     name: str
     contract: str
     topics: tuple[int, ...]
@@ -96,7 +103,8 @@ class Ledger:
 
     cash: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     weth: dict[int, int] = field(default_factory=lambda: defaultdict(int))
-    positions: dict[int, dict[int, tuple[int, int]]] = field(default_factory=lambda: defaultdict(dict))
+    positions: dict[int, dict[int, tuple[int, int, int]]] = field(default_factory=lambda: defaultdict(dict))  # size, cost, carry entry
+    losses: dict[tuple[int, bool], int] = field(default_factory=dict)  # (instrument, longs) -> loss index
     unbalanced: dict[int, int] = field(default_factory=dict)  # instrument -> sum of all sizes, where it is not zero
     recorded: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     spots: dict[int, tuple[int, int]] = field(default_factory=dict)  # underlying -> spot, mark
@@ -114,10 +122,10 @@ class Ledger:
                 self.weth[t[0]] = d[1]
             case "PositionChanged":
                 size, cost = _signed(d[0]), _signed(d[1])
-                self.unbalanced[t[1]] = self.unbalanced.get(t[1], 0) + size - self.positions[t[0]].get(t[1], (0, 0))[0]
+                self.unbalanced[t[1]] = self.unbalanced.get(t[1], 0) + size - self.positions[t[0]].get(t[1], (0, 0, 0))[0]
                 if not self.unbalanced[t[1]]:
                     del self.unbalanced[t[1]]
-                self.positions[t[0]][t[1]] = (size, cost)
+                self.positions[t[0]][t[1]] = (size, cost, _signed(d[2]))
                 if not size:
                     del self.positions[t[0]][t[1]]
             case "TokensReceived":
@@ -130,10 +138,19 @@ class Ledger:
                 self.spots[t[0]] = (d[1], d[2])
             case "ExpiryUpdated":
                 self.slices[t[0], t[1]] = (d[0], d[1], d[2])
+            case _:
+                self._carry(event)
+
+    def _carry(self, event: Event) -> None:
+        t, d = event.topics, event.data
+        if event.name == "CarryRealised":
+            self.positions[t[0]][t[1]] = (*self.positions[t[0]][t[1]][:2], _signed(d[0]))
+        elif event.name == "LossShared":
+            self.losses[t[1], bool(d[0])] = _signed(d[2])
 
     def drift(self) -> int:
         """INV-LEDGER, 1e-18 USD: tokens recorded less (cash less costs) of all accounts."""
-        costs = sum(cost for held in self.positions.values() for _, cost in held.values())
+        costs = sum(cost for held in self.positions.values() for _, cost, _ in held.values())
         return self.recorded[SETTLEMENT] - (sum(self.cash.values()) - costs)
 
     def require_zero_sum(self) -> None:
@@ -151,8 +168,9 @@ class Ledger:
         equity, notional = self.cash[account] / WAD, 0.0
         if self.weth[account]:
             equity += self.weth[account] / WAD * self.spots[ETH][0] / WAD
-        for instrument, (size, cost) in self.positions[account].items():
+        for instrument, (size, cost, entry) in self.positions[account].items():
             equity += size / WAD * self._mark(instrument, time) - cost / WAD
+            equity -= size / WAD * (self.losses.get((instrument, size > 0), 0) - entry) / WAD
             notional += abs(size) / WAD * self.spots[instrument >> 96 & 0xFF][0] / WAD
         return equity, notional
 
@@ -189,6 +207,7 @@ def recompute(folder: Path) -> dict[str, Any]:
     _require_complete(accounts, readings, [step["block"] for step in steps] + [last])
 
     ledger = _replay(events, views)
+    _require_exact_deleveraging(events)
     final = [_at(readings, account, last) for account in accounts]
     deficit = sum(max(0.0, -ledger.equity(view.account, view.time)[0]) for view in final if view is not None)
     first: dict[int, int] = {}
@@ -243,7 +262,7 @@ def _events(folder: Path, run: Mapping[str, Any]) -> Iterator[Event]:
         contract, event = names.get(log["address"].lower()), TOPICS.get(log["topics"][0])
         if contract is not None and event is not None:
             topics, data = tuple(int(topic, 16) for topic in log["topics"][1:]), _words(log["data"])
-            yield Event(place[0], int(log["blockTimestamp"], 16), event, contract, topics, data)
+            yield Event(place[0], int(log["blockTimestamp"], 16), log["transactionHash"], event, contract, topics, data)
 
 
 def _views(folder: Path, run: Mapping[str, Any]) -> list[View]:
@@ -314,6 +333,29 @@ def _require_agreement(view: View, ledger: Ledger, time: int) -> None:
     equity, notional = ledger.equity(view.account, time)
     if view.ok and abs(equity - view.equity / WAD) > CASH_TOLERANCE + PRICE_TOLERANCE * notional:
         raise EvidenceError(f"block {view.block}, account {view.account}: view's equity {view.equity / WAD}, by the events {equity}")
+
+
+def _require_exact_deleveraging(events: list[Event]) -> None:
+    """INV-ADL-EXACT: what an execution took of counterparties and loss index is what its parts say, and where it ended a deficit, what the
+    fund had left of that: a unit per contract and per close beyond. Raises EvidenceError."""
+    by_transaction: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        if event.name in ("Executed", "Deleveraged", "LossShared", "DeficitClosed"):
+            by_transaction[event.transaction].append(event)
+    for found in by_transaction.values():
+        for executed in (event for event in found if event.name == "Executed"):
+            account, (equity, fund_paid, haircut, shared, closes) = executed.topics[0], executed.data
+            own = [event for event in found if event.topics[0] == account]
+            parts = [event.data for event in own if event.name == "Deleveraged"]
+            losses = [event.data[1] for event in own if event.name == "LossShared"]
+            if (haircut, closes, shared) != (sum(part[3] for part in parts), len(parts), sum(losses)):
+                raise EvidenceError(f"block {executed.block}: the execution for account {account} is not the sum of its parts")
+            ended = any(event.name == "DeficitClosed" for event in own)
+            rounding = len(parts) + sum(-(-part[0] // WAD) for part in parts)
+            if ended and _signed(equity) < 0 and not 0 <= fund_paid + haircut + shared + _signed(equity) <= rounding:
+                raise EvidenceError(
+                    f"block {executed.block}: of account {account}'s {-_signed(equity)} missing, others paid {haircut + shared}"
+                )
 
 
 def _readings(views: list[View]) -> dict[int, tuple[list[int], list[View]]]:

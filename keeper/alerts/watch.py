@@ -18,6 +18,7 @@ KINDS = (
     "account_bankrupt",
     "accounts_unpriced",
     "chain_lag",
+    "deficit_open",
     "engine_stalled",
     "fund_low",
     "gas_cap_near",
@@ -114,6 +115,11 @@ class Watch:
         if len(unpriced) >= limits.unpriced:
             some = ", ".join(map(str, unpriced[:10]))
             found["accounts_unpriced", ""] = Severity.WARNING, f"{len(unpriced)} accounts hold what nobody quotes: {some}"
+        opened = {} if snapshot.assessment is None else snapshot.assessment.state.deficits.open
+        for finding in snapshot.findings:
+            if finding.account in opened:
+                text = f"{-finding.equity:,.2f} USD beyond the insurance fund, open since block {opened[finding.account].opened}"
+                found["deficit_open", f"account {finding.account}"] = Severity.CRITICAL, text
         return found
 
     def _of_signer(self, signer: SignerView) -> _Found:

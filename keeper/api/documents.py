@@ -15,6 +15,7 @@ __all__ = [
     "AccountList",
     "AccountRisk",
     "AlarmNews",
+    "Deficit",
     "Endpoint",
     "GroupRisk",
     "HealthNews",
@@ -28,6 +29,7 @@ __all__ = [
     "MarketUnderlying",
     "Mode",
     "News",
+    "NominationQueue",
     "ParameterList",
     "PositionRisk",
     "Signer",
@@ -77,6 +79,30 @@ class Signer(_Document):
     gas_cap_today: float | None
 
 
+class NominationQueue(_Document):
+    """Who of the holders of one side is closed first; scores: 1e-9."""
+
+    instrument: str
+    packed: str
+    longs: bool
+    accounts: list[int]
+    scores: list[int]
+
+
+class Deficit(_Document):
+    """A deficit beyond the fund, USD. owed: when it was opened, in block `opened`; what was paid since by fund, by counterparties in
+    `closes` closings below their mark, and by the loss index."""
+
+    account: int
+    opened: int
+    owed: float
+    fund_paid: float
+    haircut: float
+    shared: float
+    closes: int
+    queues: list[NominationQueue]
+
+
 class Status(_Document):
     """at: unix seconds of the engine's last step; bands: accounts by band of health; stages: how long things take."""
 
@@ -99,6 +125,7 @@ class Status(_Document):
     shortfall: float
     urgency: float
     fund_balance: float | None
+    deficits: list[Deficit]
     problems: list[str]
     transactions: dict[str, int]
     stages: dict[str, StageTimes]
@@ -109,7 +136,7 @@ class Status(_Document):
 
 class AccountFigures(_Document):
     """USD. mode: ISOLATED, CROSS or PORTFOLIO; health: null where nothing is at risk; band: safe, called, debt, partial, full,
-    bankrupt, residue; margin_called: block of the margin call that is open."""
+    bankrupt, residue, deficit; margin_called: block of the margin call that is open."""
 
     account: int
     owner: str

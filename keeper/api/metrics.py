@@ -47,6 +47,10 @@ METRICS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "keeper_gas_cap_today": ("whole coins that may be spent on gas per day", ("signer",)),
     "keeper_gas_used_total": ("gas of included transactions", ()),
     "keeper_fund_balance_usd": ("insurance fund", ()),
+    "keeper_deficits_open": ("deficits beyond the fund, being deleveraged", ()),
+    "keeper_deficit_usd": ("what the accounts of open deficits owe and nobody has paid", ()),
+    "keeper_adl_nominees": ("places taken in the queues of those who bear them", ()),
+    "keeper_claims_usd": ("what accounts owe to fund and loss index for deficits that others paid", ()),
     "keeper_events_total": ("what the engine counts, by name", ("name",)),
     "keeper_problem": ("1 per alarm that stands", ("kind",)),
     "keeper_endpoint_active": ("1 where this node is the one that is read", ("endpoint",)),
@@ -124,6 +128,7 @@ class SnapshotCollector(Collector):
         if snapshot.assessment is not None:
             values["keeper_accounts"] = {(band.value,): float(count) for band, count in band_counts(snapshot).items()}
             values["keeper_unpriced_accounts"] = _one(len(snapshot.assessment.unpriced))
+            values |= _deficits(snapshot)
         if snapshot.fund_balance is not None:
             values["keeper_fund_balance_usd"] = _one(snapshot.fund_balance)
         return values
@@ -141,6 +146,18 @@ def _family(name: str) -> CounterMetricFamily | GaugeMetricFamily:
     if name.endswith("_total"):
         return CounterMetricFamily(name, text, labels=labels)
     return GaugeMetricFamily(name, text, labels=labels)
+
+
+def _deficits(snapshot: Snapshot) -> dict[str, Mapping[tuple[str, ...], float]]:
+    if snapshot.assessment is None:
+        return {}
+    deficits = snapshot.assessment.state.deficits
+    return {
+        "keeper_deficits_open": _one(len(deficits.open)),
+        "keeper_deficit_usd": _one(sum(max(0.0, -each.equity) for each in snapshot.findings if each.account in deficits.open)),
+        "keeper_adl_nominees": _one(sum(map(len, deficits.queues.values()))),
+        "keeper_claims_usd": _one(sum(deficits.claims.values()) / WAD),
+    }
 
 
 def _one(value: float) -> dict[tuple[str, ...], float]:

@@ -14,6 +14,7 @@ from keeper.api.documents import (
     AccountList,
     AccountRisk,
     AlarmNews,
+    Deficit,
     Endpoint,
     GroupRisk,
     HealthNews,
@@ -24,6 +25,7 @@ from keeper.api.documents import (
     MarketExpiry,
     MarketUnderlying,
     Mode,
+    NominationQueue,
     ParameterList,
     PositionRisk,
     Signer,
@@ -43,7 +45,7 @@ from keeper.execution import Entry
 from keeper.margin import AccountReport, MarginResult, Witness, account_report
 from keeper.model import WAD, ExpiryMarket, Instrument, Kind
 from keeper.monitoring import Assessment, CallChange
-from keeper.overview import account_lines, band_counts, suggestions
+from keeper.overview import account_lines, band_counts, deficit_lines, suggestions
 from keeper.portfolio import Parameter
 from keeper.pricing.svi import implied_vol
 from keeper.snapshot import Latencies, Snapshot
@@ -84,6 +86,7 @@ def status(snapshot: Snapshot) -> Status:
         shortfall=sum(max(0.0, finding.shortfall) for finding in snapshot.findings),
         urgency=sum(max(0.0, finding.urgency) for finding in snapshot.findings),
         fund_balance=snapshot.fund_balance,
+        deficits=_deficits(snapshot),
         problems=list(snapshot.problems),
         transactions=dict(snapshot.counts),
         stages=_stages(snapshot.latencies),
@@ -112,6 +115,28 @@ def status(snapshot: Snapshot) -> Status:
         ],
         counters=dict(snapshot.counters),
     )
+
+
+def _deficits(snapshot: Snapshot) -> list[Deficit]:
+    if snapshot.assessment is None:
+        return []
+    state = snapshot.assessment.state
+    return [
+        Deficit(
+            **{name: getattr(line, name) for name in Deficit.model_fields if name != "queues"},
+            queues=[
+                NominationQueue(
+                    instrument=instrument_name(Instrument.unpack(queue.instrument), state.symbols),
+                    packed=hex(queue.instrument),
+                    longs=queue.longs,
+                    accounts=list(queue.accounts),
+                    scores=list(queue.scores),
+                )
+                for queue in line.queues
+            ],
+        )
+        for line in deficit_lines(state)
+    ]
 
 
 def _stages(latencies: Latencies) -> dict[str, StageTimes]:

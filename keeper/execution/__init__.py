@@ -1,6 +1,6 @@
 """The only package that signs and sends: plans confirmed on the contract, journaled, broadcast, watched."""
 
-from keeper.execution.calls import Call, Outcome, call_of
+from keeper.execution.calls import EXECUTE, NOMINATE, OPEN, Call, Execution, Outcome, call_of, execution_of, step_call
 from keeper.execution.confirmation import Confirmation, Confirmed, Refusal, Refused
 from keeper.execution.dispatch import Dispatch
 from keeper.execution.inventory import Inventory, InventoryRules, Settlement
@@ -12,11 +12,15 @@ from keeper.execution.signer import ExternalSigner, Signer, more_signers
 from keeper.execution.transactions import FeePolicy, TransactionManager
 
 __all__ = [
+    "EXECUTE",
+    "NOMINATE",
+    "OPEN",
     "Call",
     "Confirmation",
     "Confirmed",
     "Dispatch",
     "Entry",
+    "Execution",
     "ExternalSigner",
     "FeePolicy",
     "Inventory",
@@ -34,6 +38,8 @@ __all__ = [
     "Status",
     "TransactionManager",
     "call_of",
+    "execution_of",
     "more_signers",
     "sign_order",
+    "step_call",
 ]

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from keeper.chain import Deployment
+from keeper.deleveraging import Execute, Nominate, Open, Step
 from keeper.liquidation import Conversion, Cover, Flag, Liquidation, Plan
 
-__all__ = ["Call", "Outcome", "call_of", "outcome_of"]
+__all__ = ["EXECUTE", "NOMINATE", "OPEN", "Call", "Execution", "Outcome", "call_of", "execution_of", "outcome_of", "step_call"]
+
+OPEN, NOMINATE, EXECUTE = "open_deficit", "nominate", "deleverage"
+"""Purposes of what is sent about deficits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,23 @@ class Outcome:
     health_after: int
 
 
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """IDeleverager.Execution, 1e18; open: whether the deficit still is."""
+
+    equity: int
+    fund_paid: int
+    haircut: int
+    shared: int
+    closes: int
+    open: bool
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing would change: nobody holds anything that could bear the deficit."""
+        return self.open and not (self.closes or self.fund_paid or self.shared)
+
+
 def call_of(plan: Plan, deployment: Deployment, own_account: int, minimum_payment: int = 0) -> Call:
     """minimum_payment: the liquidation reverts where it would be paid less, USD 1e18."""
     liquidator = deployment.contract("Liquidator")
@@ -59,3 +80,22 @@ def outcome_of(deployment: Deployment, data: bytes) -> Outcome:
     """What `liquidate` returned."""
     values: tuple[Any, ...] = deployment.contract("Liquidator").decode("liquidate", data)
     return Outcome(*values)
+
+
+def step_call(step: Step, deployment: Deployment) -> Call:
+    """A nomination concerns the nominee: several for one deficit are under way at once."""
+    deleverager, nominations = deployment.contract("Deleverager"), deployment.contract("Nominations")
+    if isinstance(step, Open):
+        return Call(deleverager.address, deleverager.encode("openDeficit", step.account), OPEN, step.account)
+    if isinstance(step, Execute):
+        return Call(deleverager.address, deleverager.encode("execute", step.account, step.closes), EXECUTE, step.account)
+    if isinstance(step, Nominate):
+        arguments = (step.instrument.pack(), step.account, step.witness.encode())
+        return Call(nominations.address, nominations.encode("nominate", *arguments), NOMINATE, step.account)
+    raise TypeError(f"expected a step, got {type(step).__name__}")
+
+
+def execution_of(deployment: Deployment, data: bytes) -> Execution:
+    """What `execute` returned."""
+    values: tuple[Any, ...] = deployment.contract("Deleverager").decode("execute", data)
+    return Execution(*values)

@@ -73,6 +73,8 @@ class Planner:
         open positions.
         """
         account = self._assessment.state.accounts[finding.account]
+        if finding.tier is Tier.DEFICIT:
+            return None  # keeper.deleveraging
         if finding.tier in (Tier.DEBT, Tier.RESIDUE):
             return self._convert_or_cover(account)
         alone = self._assessment.alone(finding.account)

@@ -1,4 +1,4 @@
-"""What needs doing, most urgent first: under-margined accounts by tier, debts, residues."""
+"""What needs doing, most urgent first: under-margined accounts by tier, debts, residues, open deficits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Finding", "Tier", "find"]
 
 
 class Tier(IntEnum):
-    """PARTIAL to BANKRUPT are the contract's tiers; the other two are no liquidations."""
+    """PARTIAL to BANKRUPT are the contract's tiers; the others are no liquidations."""
 
     DEBT = 0
     """Cash below the debt cap (below zero without positions) while margin stands: collateral can be converted."""
@@ -23,6 +23,8 @@ class Tier(IntEnum):
     BANKRUPT = 3
     RESIDUE = 4
     """Negative equity and no positions: collateral is converted, the rest covered by the fund."""
+    DEFICIT = 5
+    """More than the fund may pay: the deficit is open, counterparties bear it (auto-deleveraging)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,17 @@ def find(assessment: Assessment, exclude: frozenset[int] = frozenset()) -> list[
     # Without positions any debt may be converted; what is less than a millionth of a dollar no token unit can express.
     debt_cap = np.where(figures.gross_notional > 0.0, rules.debt_cap, 1e-6)
     exposed = (figures.health < rules.partial_threshold) | (figures.equity < -1e-6) | (figures.cash < -debt_cap)
+    opened = assessment.state.deficits.open
+    if opened:
+        # Whatever became of it since: it is closed by an execution and by nothing else.
+        exposed |= np.isin(figures.account_id, np.fromiter(opened, dtype=np.int64, count=len(opened)))
     shortfall = figures.shortfall
     for row in np.flatnonzero(exposed):
         account = int(figures.account_id[row])
         if account == HOUSE or account in exclude:
             continue
         health, equity, notional = float(figures.health[row]), float(figures.equity[row]), float(figures.gross_notional[row])
-        tier = _tier(health, equity, notional, rules.full_threshold, rules.partial_threshold)
+        tier = Tier.DEFICIT if account in opened else _tier(health, equity, notional, rules.full_threshold, rules.partial_threshold)
         found.append(
             Finding(
                 account=account,

@@ -14,11 +14,16 @@ from keeper.chain.events import (
     AccountOpened,
     CarryRealised,
     CashChanged,
+    ClaimRepaid,
     CollateralChanged,
     CollateralSet,
     DebitRateSet,
+    DeficitClosed,
+    DeficitOpened,
     DeficitSet,
+    Dropped,
     Event,
+    Executed,
     ExpiryUpdated,
     Flagged,
     FundingRateSet,
@@ -27,9 +32,12 @@ from keeper.chain.events import (
     LossShared,
     MarketUpdated,
     ModeSet,
+    Nominated,
     OperatorSet,
     ParameterSet,
     PositionChanged,
+    ProfitCounted,
+    ProfitVestingSet,
     ScenariosSet,
     SettlementFixed,
     TokenListed,
@@ -39,7 +47,9 @@ from keeper.chain.events import (
 from keeper.errors import EventError
 from keeper.model import Account, Instrument, MarginMode, Position, Wad
 from keeper.portfolio.carry import Debit, Funding
+from keeper.portfolio.deficits import Deficit, Nominee, Realised
 from keeper.portfolio.state import HOUSE, Expiry, Spot, State
+from keeper.portfolio.table import Parameter
 
 __all__ = ["fold"]
 
@@ -58,11 +68,21 @@ def fold(state: State, events: Iterable[Event], token_names: dict[str, str] | No
     return draft.finish()
 
 
-_OfAccount = AccountOpened | ModeSet | CashChanged | CollateralChanged | PositionChanged | CarryRealised | InterestStarted | DeficitSet
+_OfAccount = (
+    AccountOpened
+    | ModeSet
+    | CashChanged
+    | CollateralChanged
+    | PositionChanged
+    | CarryRealised
+    | InterestStarted
+    | DeficitSet
+    | DeficitOpened
+)
 
 
 class _Draft:
-    """A state being changed. `accounts` and `expiries`, which grow large, are copied at the first write to them: a batch
+    """A state being changed. `accounts`, `expiries` and `realised`, which grow large, are copied at the first write to them: a batch
     that does not touch them leaves the very same mapping, which tells readers that nothing changed."""
 
     def __init__(self, state: State, token_names: dict[str, str]) -> None:
@@ -74,9 +94,12 @@ class _Draft:
         self.symbols = dict(state.symbols)
         self.tokens = dict(state.tokens)
         self.carry = state.carry
+        self.deficits = state.deficits
+        self.vesting = state.vesting
         self.token_names = token_names
         self._accounts: dict[int, Account] | None = None
         self._expiries: dict[tuple[int, int], Expiry] | None = None
+        self._realised: dict[int, Realised] | None = None
 
     @property
     def accounts(self) -> dict[int, Account]:
@@ -89,6 +112,12 @@ class _Draft:
         if self._expiries is None:
             self._expiries = dict(self.state.expiries)
         return self._expiries
+
+    @property
+    def realised(self) -> dict[int, Realised]:
+        if self._realised is None:
+            self._realised = dict(self.state.realised)
+        return self._realised
 
     def account(self, event: _OfAccount) -> Account:
         try:
@@ -107,6 +136,9 @@ class _Draft:
             self.symbols,
             self.tokens,
             self.carry,
+            self.deficits,
+            self.state.realised if self._realised is None else self._realised,
+            self.vesting,
         )
 
 
@@ -179,6 +211,41 @@ def _interest(draft: _Draft, event: InterestStarted) -> None:
 
 def _deficit(draft: _Draft, event: DeficitSet) -> None:
     draft.accounts[event.account] = replace(draft.account(event), deficit_open=event.open)
+
+
+def _deficit_opened(draft: _Draft, event: DeficitOpened) -> None:
+    legs = {instrument: position.size.raw for instrument, position in draft.account(event).positions.items()}
+    draft.deficits = draft.deficits.opened(event.account, Deficit(event.block, event.equity, legs))
+
+
+def _nominated(draft: _Draft, event: Nominated) -> None:
+    side = _instrument(event.instrument), event.longs
+    limit = draft.table.stored(Parameter.NOMINATION_QUEUE)
+    draft.deficits = draft.deficits.nominated(side, Nominee(event.account, event.score), limit)
+
+
+def _dropped(draft: _Draft, event: Dropped) -> None:
+    draft.deficits = draft.deficits.dropped((_instrument(event.instrument), event.longs), event.count)
+
+
+def _executed(draft: _Draft, event: Executed) -> None:
+    draft.deficits = draft.deficits.executed(event.account, event.fund_paid, event.haircut, event.shared, event.closes)
+
+
+def _deficit_closed(draft: _Draft, event: DeficitClosed) -> None:
+    draft.deficits = draft.deficits.closed(event.account, event.claim)
+
+
+def _claim_repaid(draft: _Draft, event: ClaimRepaid) -> None:
+    draft.deficits = draft.deficits.owing(event.account, event.left)
+
+
+def _profit(draft: _Draft, event: ProfitCounted) -> None:
+    draft.realised[event.account] = Realised(event.current, event.previous, event.since)
+
+
+def _vesting(draft: _Draft, event: ProfitVestingSet) -> None:
+    draft.vesting = event.period
 
 
 def _funding(draft: _Draft, event: FundingRateSet) -> None:
@@ -255,6 +322,14 @@ _HANDLERS: dict[type[Event], Callable[[_Draft, Any], None]] = {
     CarryRealised: _carry_realised,
     InterestStarted: _interest,
     DeficitSet: _deficit,
+    DeficitOpened: _deficit_opened,
+    Nominated: _nominated,
+    Dropped: _dropped,
+    Executed: _executed,
+    DeficitClosed: _deficit_closed,
+    ClaimRepaid: _claim_repaid,
+    ProfitCounted: _profit,
+    ProfitVestingSet: _vesting,
     FundingRateSet: _funding,
     DebitRateSet: _debit,
     LossShared: _loss,

@@ -18,6 +18,7 @@ from typing import Any
 from keeper.errors import StoreError
 from keeper.model import Account, Instrument, Kind, MarginMode, Position, Wad
 from keeper.portfolio.carry import Carry, Debit, Funding
+from keeper.portfolio.deficits import Deficit, Deficits, Nominee, Realised
 from keeper.portfolio.state import Expiry, Spot, State
 from keeper.portfolio.table import ParameterTable
 
@@ -29,7 +30,8 @@ _PACKAGES = ("keeper.model", "keeper.portfolio")
 
 def shape_of_state() -> str:
     """Changes whenever a type inside a state gets other fields."""
-    types = (State, Account, Instrument, Position, Wad, Expiry, Spot, ParameterTable, Carry, Debit, Funding)
+    held = (Account, Instrument, Position, Wad, Expiry, Spot, ParameterTable, Carry, Debit, Funding, Deficits, Deficit, Nominee, Realised)
+    types = (State, *held)
     described = [(kind.__name__, [(item.name, str(item.type)) for item in dataclasses.fields(kind)]) for kind in types]
     return hashlib.sha256(repr(described).encode()).hexdigest()[:16]
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from keeper.errors import MarketError
 from keeper.model import WAD, Account, ExpiryMarket, MarginMode, Market, SviSlice, UnderlyingMarket, Wad
 from keeper.portfolio.carry import Carry
+from keeper.portfolio.deficits import Deficits, Realised
 from keeper.portfolio.table import ParameterTable
 
 __all__ = ["HOUSE", "NOBODY", "Expiry", "Spot", "State"]
@@ -70,7 +71,8 @@ class State:
     """accounts: by id, the house included; operators: (account, address) -> scopes; spots, expiries: market feeds by
     underlying and (underlying, expiry); table: governed numbers; clocks: account -> start of its Dutch clock as last
     flagged; symbols: of underlyings; fund_balance: as last drawn from, None before;
-    carry: what positions and debts owe beside cash and cost."""
+    carry: what positions and debts owe beside cash and cost; deficits: those being deleveraged; realised: profit that accounts realised
+    lately, vesting: for how long it counts, seconds."""
 
     accounts: Mapping[int, Account] = field(default_factory=_house)
     operators: Mapping[tuple[int, str], int] = field(default_factory=dict)
@@ -81,9 +83,12 @@ class State:
     symbols: Mapping[int, str] = field(default_factory=dict)
     tokens: Mapping[int, str] = field(default_factory=dict)
     carry: Carry = field(default_factory=Carry)
+    deficits: Deficits = field(default_factory=Deficits)
+    realised: Mapping[int, Realised] = field(default_factory=dict)
+    vesting: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("accounts", "operators", "spots", "expiries", "clocks", "symbols", "tokens"):
+        for name in ("accounts", "operators", "spots", "expiries", "clocks", "symbols", "tokens", "realised"):
             mapping = getattr(self, name)
             if not isinstance(mapping, MappingProxyType):
                 object.__setattr__(self, name, MappingProxyType(mapping))

@@ -4,7 +4,8 @@
     make demo CRASH=ftx-2022        6-11 November 2022
     make demo CRASH=fall            ten steps of our own making: the short form
     KEEPER=off make demo            nobody liquidates: must exit non-zero
-    FUND=0 make demo                an insurance fund without money: must exit non-zero
+    FUND=0 make demo                an insurance fund without money, nothing behind it: must exit non-zero
+    FUND=0 ADL=on make demo         the same fund, but the keeper deleverages: the winners pay, exit 0
 
 Exit code 0 only if no account is left under-margined, no deficit unallocated and INV-LEDGER holds.
 """
@@ -47,14 +48,17 @@ def main() -> int:
     folder: Path = parser.parse_args().folder
     story = story_of(_switch("CRASH", (*CRASHES, FALL)))
     with_keeper = _switch("KEEPER", ("on", "off")) == "on"
-    if _switch("FUND", ("on", "0")) == "0":
+    without_fund = _switch("FUND", ("on", "0")) == "0"
+    if without_fund:
         story = replace(story, fund_usdc=0.0)
+    # The control is about the fund: with deleveraging behind it, nobody would miss it.
+    deleverage = _switch("ADL", ("off", "on") if without_fund else ("on", "off")) == "on"
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=REPORT_WIDTH)
     narrator = Narrator(console, story)
     narrator.open()
     narrator.progress("compile", "contracts")
     _compile()
-    with World(story, folder, with_keeper=with_keeper, progress=narrator.progress) as world:
+    with World(story, folder, with_keeper=with_keeper, deleverage=deleverage, progress=narrator.progress) as world:
         narrator.enter(world)
         evidence = play(world, on_step=narrator.step)
     summary = summarise(evidence)

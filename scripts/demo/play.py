@@ -19,6 +19,9 @@ UNSAFE_TIMEOUT_S = 20.0  # while an account is below 1.00; who still is then is 
 PARTIAL_TIMEOUT_S = 5.0  # while accounts are between 1.00 and 1.05: liquidation is allowed, not due
 INVENTORY_TIMEOUT_S = 5.0  # while the keeper hands on what it took; between two markets minutes pass, so it would have the time
 INVENTORY_USD = 1_000
+DEFICIT_TIMEOUT_S = 120.0  # while a deficit is open: up to five windows of a minute of chain time each
+DEFICIT_LOOK_S = 0.25  # after each of which the chain's clock moves on by
+DEFICIT_PAUSE_S = 5
 OBSERVER_TIMEOUT_S = 10.0
 AT_ONCE_S = 60  # of chain time: blocks inside a step are a second apart, steps are minutes apart
 STILL_S = 0.3
@@ -50,6 +53,10 @@ def play(
         steps.append(step)
         on_step(step, after, list(watch.latest.values()), watch.take_events())
     world.require_running()
+    if watch.losses_shared:
+        # What holders owe is booked when they trade; here at once, so that the ledger adds up as it stands.
+        for account in watch.latest:
+            world.chain.send(world.deployment.contract(world.chain, "Ledger").functions.accrue(account), world.maker.address)
     # The house owes its fees to the fund; anybody may say so.
     world.chain.send(world.deployment.contract(world.chain, "Clearing").functions.collectFees(), world.maker.address)
     return watch.evidence(steps)
@@ -68,8 +75,10 @@ class _Watch:
         self._price_blocks: list[int] = []
         self._liquidated: set[int] = set()
         self._given_up: set[int] = set()
+        self._deficits: set[int] = set()
         self._told: list[Record] = []
         self._first = self._followed = world.head()
+        self.losses_shared = False
         self.latest: dict[int, Risk] = {}
 
     def read_all(self, block: int) -> list[Risk]:
@@ -83,9 +92,17 @@ class _Watch:
         self._followed = max(head, self._followed)
         self._told += records
         self._price_blocks += sorted({r["block"] for r in records if r["event"] == "MarketUpdated"})
+        for record in records:
+            if record["event"] == "DeficitOpened":
+                self._deficits.add(record["args"]["account"])
+            elif record["event"] == "DeficitClosed":
+                self._deficits.discard(record["args"]["account"])
         self._settle(records)
         touched = {r["args"]["account"] for r in records if r["event"] in OWN_EVENTS and r["contract"] == "Ledger"} - {0}
-        if touched:
+        self.losses_shared |= any(r["event"] == "LossShared" for r in records)
+        if any(r["event"] == "LossShared" for r in records):
+            self.read_all(head)  # holders bear it without an event of their own
+        elif touched:
             self._keep(head, self._reader.read(touched, head))
         for record in records:
             account = record["args"].get("account")
@@ -103,7 +120,9 @@ class _Watch:
             if for_all:
                 self._given_up.clear()
             lowest = min(risk.health for account, risk in self.latest.items() if account not in self._given_up)
-            if lowest < FULL_THRESHOLD:
+            if self._deficits:
+                limit = DEFICIT_TIMEOUT_S
+            elif lowest < FULL_THRESHOLD:
                 limit = self._patience
             elif lowest < PARTIAL_THRESHOLD:
                 limit = PARTIAL_TIMEOUT_S
@@ -113,6 +132,9 @@ class _Watch:
                 self._given_up |= {account for account, risk in self.latest.items() if risk.health < FULL_THRESHOLD}
                 return all(risk.health >= PARTIAL_THRESHOLD for risk in self.latest.values())
             world.require_running()
+            if self._deficits:
+                time.sleep(DEFICIT_LOOK_S)  # nominations take their time too
+                world.pass_time(DEFICIT_PAUSE_S)
             time.sleep(LOOK_EVERY_S)
 
     def _settle(self, records: list[Record]) -> None:

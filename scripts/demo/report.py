@@ -31,7 +31,17 @@ __all__ = ["Narrator", "instrument_name"]
 
 WAD = 10**18
 TIERS = ("none", "partial", "full", "bankrupt")
-TOLD = ("Flagged", "DebtFlagged", "Liquidated", "LegTaken", "CollateralConverted", "Drawn")
+TOLD = (
+    "Flagged",
+    "DebtFlagged",
+    "Liquidated",
+    "LegTaken",
+    "CollateralConverted",
+    "Drawn",
+    "DeficitOpened",
+    "Deleveraged",
+    "LossShared",
+)
 LONG_STORY = 40  # markets
 QUIET_EVERY = 16
 NO_LIMIT = 1_000.0  # health above this is shown as unbounded
@@ -80,7 +90,10 @@ class Narrator:
         self._names |= {world.maker.account: "maker", world.keeper_account.account: "keeper", 0: "house"}
         self._symbols = {underlying: symbol for symbol, underlying in world.deployment.underlyings.items()}
         running = "on" if world.keeper is not None else "OFF: nobody will liquidate"
-        self._console.print(f"\n  keeper   {running}\n")
+        self._console.print(f"\n  keeper   {running}")
+        if not world.deleverage:
+            self._console.print("  ADL      OFF: what the fund cannot pay nobody pays")
+        self._console.print()
 
     def step(self, step: Step, after: Sequence[Risk], quiet: Sequence[Risk], events: Sequence[Record]) -> None:
         """One block of lines per market; of a long story's quiet markets every sixteenth (four hours) has one."""
@@ -106,6 +119,8 @@ class Narrator:
             elif record["event"] == "Drawn":
                 amount = record["args"]["amount"] / WAD
                 self._console.print(f"          [red]insurance fund pays {amount:,.2f} for {self._name(record['args']['account'])}[/red]")
+            elif line := self._deleveraging(record):
+                self._console.print(f"          {line}")
         left = [self._name(risk.account) for risk in quiet if risk.health < FULL_THRESHOLD]
         if left:
             self._console.print(f"          [bold red]left below 1.00: {', '.join(left)}[/bold red]")
@@ -198,6 +213,8 @@ class Narrator:
             ("paid to the liquidator for proven release", sum(a["payment"] for a in liquidated)),
             ("liquidation fees", sum(a["fee"] for a in liquidated)),
             ("paid by the insurance fund", paid_out),
+            ("paid by winners who were closed below their mark (ADL)", sum(r["args"]["haircut"] for r in evidence.of("Deleveraged"))),
+            ("shared by all holders of a side (loss index)", sum(r["args"]["amount"] for r in evidence.of("LossShared"))),
             ("insurance fund at first", evidence.fund["first"]),
             ("insurance fund at last, fees collected", evidence.fund["last"]),
             ("equity of the keeper's account, change", self._change("keeper", evidence)),
@@ -257,6 +274,26 @@ class Narrator:
             f"oracle price {a['price'] / WAD:,.2f}"
         )
 
+    def _deleveraging(self, record: Record) -> str:
+        """Empty for what is no part of it."""
+        a = record["args"]
+        if record["event"] == "DeficitOpened":
+            missing, payable = -a["equity"] / WAD, a["fundMayPay"] / WAD
+            return f"[red]deficit[/red]  {self._name(a['account'])}: {missing:,.2f} missing, the fund may pay {payable:,.2f}"
+        if record["event"] == "Deleveraged":
+            return (
+                f"[magenta]closed[/magenta]   {self._name(a['counterparty'])} gives {a['size'] / WAD:,.3f} "
+                f"{instrument_name(a['instrument'], self._symbols)} to {self._name(a['account'])} @ {a['price'] / WAD:,.2f}, "
+                f"mark {a['mark'] / WAD:,.2f}: bears {a['haircut'] / WAD:,.2f}"
+            )
+        if record["event"] == "LossShared":
+            side = "longs" if a["longs"] else "shorts"
+            return (
+                f"[magenta]shared[/magenta]   {a['amount'] / WAD:,.2f} of {self._name(a['debtor'])} among all {side} of "
+                f"{instrument_name(a['instrument'], self._symbols)}"
+            )
+        return ""
+
     def _leg(self, record: Record) -> str:
         a = record["args"]
         return f"{a['size'] / WAD:+,.3f} {instrument_name(a['instrument'], self._symbols)} @ {a['price'] / WAD:,.2f}"
@@ -267,6 +304,8 @@ class Narrator:
 
 def _fate(account: int, evidence: Evidence) -> str:
     tiers = [TIERS[r["args"]["tier"]] for r in evidence.of("Liquidated") if r["args"]["account"] == account]
+    if account in {r["args"]["account"] for r in evidence.of("DeficitOpened")}:
+        tiers.append("deleveraged")
     if tiers:
         counted = {tier: tiers.count(tier) for tier in dict.fromkeys(tiers)}
         return ", ".join(f"{tier} × {n}" if n > 1 else tier for tier, n in counted.items())

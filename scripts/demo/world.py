@@ -19,7 +19,7 @@ from scripts.demo.story import Story
 from scripts.deploy import Deployment, deploy
 from scripts.processes import Child
 from scripts.roles import DEPLOYER, FIRST_TRADER, KEEPER, address_of
-from scripts.seed_local import POLL_S, Party, seed
+from scripts.seed_local import POLL_S, Party, seed, wait_for_fresh_prices
 
 __all__ = ["World", "WorldError"]
 
@@ -33,8 +33,8 @@ class WorldError(RuntimeError):
 
 
 class World:
-    """folder: where files and logs go; with_keeper: False is the control that must fail; node: instead of
-    one of its own. `progress` is told what is being set up."""
+    """folder: where files and logs go; with_keeper: False is the control that must fail; deleverage: whether the keeper does what it can
+    about deficits beyond the fund; node: instead of one of its own. `progress` is told what is being set up."""
 
     anvil: Anvil
     chain: Chain
@@ -50,6 +50,7 @@ class World:
         folder: Path,
         *,
         with_keeper: bool,
+        deleverage: bool = True,
         node: Anvil | None = None,
         progress: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
@@ -58,6 +59,7 @@ class World:
         self.market_file = folder / "market.json"
         self.blocks_file = folder / "blocks.csv"
         self._with_keeper = with_keeper
+        self.deleverage = deleverage
         self._node = node
         self._last: tuple[Mapping[str, Any], int] | None = None  # market and block of the last publication
         self._progress = progress
@@ -105,6 +107,11 @@ class World:
             time.sleep(POLL_S)
         raise WorldError(f"the publisher did not bring {wanted} on chain within {PRICE_TIMEOUT_S:.0f} s")
 
+    def pass_time(self, seconds: int) -> None:
+        """A block `seconds` later, with the same prices signed anew."""
+        self.anvil.advance(seconds)
+        wait_for_fresh_prices(self.chain, self.deployment)
+
     def head(self) -> int:
         return int(self.chain.rpc("eth_blockNumber"), 16)
 
@@ -123,6 +130,7 @@ class World:
             "KEEPER_PRIVATE_KEY": private_key(KEEPER),
             "KEEPER_MAKER_URL": self.maker_url,
             "KEEPER_UPDATES_URL": self.updates_url,
+            "KEEPER_DELEVERAGE": str(self.deleverage),
         }
 
     def _set_up(self) -> None:

@@ -13,7 +13,7 @@ import pytest
 KEEPER = Path(__file__).parents[2] / "keeper"
 MODULES = sorted(KEEPER.rglob("*.py"))
 
-PURE = ("model", "pricing", "margin", "monitoring", "liquidation")
+PURE = ("model", "pricing", "margin", "monitoring", "liquidation", "deleveraging")
 """State in, figures out: no network, no keys."""
 
 

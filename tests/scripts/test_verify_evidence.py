@@ -51,6 +51,6 @@ def test_black76_at_a_published_number() -> None:
 
 def test_an_event_that_does_not_follow_is_refused() -> None:
     ledger = Ledger()
-    ledger.apply(Event(1, 0, "CashChanged", "Ledger", (3, 0), (100, 100)))
+    ledger.apply(Event(1, 0, "0x1", "CashChanged", "Ledger", (3, 0), (100, 100)))
     with pytest.raises(EvidenceError, match="says 151, the events before it 150"):
-        ledger.apply(Event(2, 0, "CashChanged", "Ledger", (3, 0), (50, 151)))
+        ledger.apply(Event(2, 0, "0x2", "CashChanged", "Ledger", (3, 0), (50, 151)))

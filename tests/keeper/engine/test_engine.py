@@ -82,7 +82,9 @@ class Twin(MemoryChain):
         values = {"account": account, "instrument": PERP, "size": size, "cost": 1000 * size, "fundingIndex": 0, "price": 0}
         return log(SYSTEM.contract("Ledger"), "PositionChanged", **values)
 
-    def _call(self, _to: str, data: bytes, _sender: str | None) -> bytes:
+    def _call(self, to: str, data: bytes, _sender: str | None) -> bytes:
+        if to == SYSTEM.contract("Deleverager").address:
+            raise SYSTEM.contract("Ledger").errors.explain(Web3.keccak(text="FundCanPay(uint64,uint256,uint256)")[:4] + bytes(96))
         liquidator, lens, table = SYSTEM.contract("Liquidator"), SYSTEM.contract("Lens"), SYSTEM.contract("RiskParameters")
         if data[:4] == liquidator.encode("discountNow", 1)[:4]:
             return encode(["uint256"], [WAD // 50])

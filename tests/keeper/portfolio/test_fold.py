@@ -224,3 +224,69 @@ def test_a_fixed_settlement_joins_the_words_of_its_expiry() -> None:
     assert (found.quote, found.smile) == (words["quote"], words["smile"])
     assert found.wing == words["wing"] | 2_950 * WAD
     assert set(state.expiries) == {(0, 1_750_000_000)}
+
+
+# --- deficits ---
+
+LIMIT = 2
+
+
+def deficit_story() -> list[ev.Event]:
+    """Account 1 is short the call and long the perp when its deficit is opened; 2 and 3 are nominated among its shorts, then 4."""
+    queue = at(ev.ParameterSet, parameter=int(Parameter.NOMINATION_QUEUE), previous=0, value=LIMIT)
+    nominated = [(2, 50), (3, 70), (4, 60), (2, 80)]
+    return [
+        queue,
+        *STORY,
+        at(ev.DeficitSet, account=1, open=True),
+        at(ev.DeficitOpened, block=7, account=1, by=OWNER, equity=-900, fund_may_pay=0),
+        *(at(ev.Nominated, instrument=PERP.pack(), longs=False, account=account, score=score) for account, score in nominated),
+    ]
+
+
+def queue_of(state: State, instrument: Instrument = PERP, *, longs: bool = False) -> list[tuple[int, int]]:
+    return [(each.account, each.score) for each in state.deficits.queues.get((instrument, longs), ())]
+
+
+def test_a_deficit_keeps_its_legs_and_a_queue_the_highest() -> None:
+    state = fold(State(), deficit_story(), NAMES)
+    deficit = state.deficits.open[1]
+    assert (deficit.opened, deficit.equity, dict(deficit.legs)) == (7, -900, {PERP: 4, CALL: -2})
+    assert deficit.sides == {(PERP, False), (CALL, True)}
+    # 4 pushed 2 out, 2 came back above everybody and pushed 4 out.
+    assert queue_of(state) == [(2, 80), (3, 70)]
+    assert state.deficits.opposite((PERP, False)) == 4
+    assert state.deficits.opposite((PERP, True)) == 0
+
+
+def test_executions_add_up_and_the_end_empties_the_queues() -> None:
+    state = fold(State(), deficit_story(), NAMES)
+    paid = [
+        at(ev.Dropped, instrument=PERP.pack(), longs=False, count=1),
+        at(ev.Executed, account=1, equity=-900, fund_paid=100, haircut=300, shared=0, closes=2),
+        at(ev.Executed, account=1, equity=-500, fund_paid=0, haircut=100, shared=400, closes=1),
+    ]
+    executed = fold(state, paid)
+    deficit = executed.deficits.open[1]
+    assert (deficit.fund_paid, deficit.haircut, deficit.shared, deficit.closes) == (100, 400, 400, 3)
+    assert queue_of(executed) == [(3, 70)]
+    assert dict(executed.deficits.claims) == {1: 500}
+    closed = fold(executed, [at(ev.DeficitSet, account=1, open=False), at(ev.DeficitClosed, account=1, equity=0, claim=500)])
+    assert not closed.deficits.open
+    assert not closed.deficits.queues
+    assert dict(closed.deficits.claims) == {1: 500}
+    assert not fold(closed, [at(ev.ClaimRepaid, account=1, amount=500, left=0)]).deficits.claims
+
+
+def test_a_queue_outlives_a_deficit_while_another_is_opposite() -> None:
+    second = [opened(9), position(8, 80, account=9), at(ev.DeficitOpened, account=9, by=OWNER, equity=-1, fund_may_pay=0)]
+    state = fold(State(), [*deficit_story(), *second, at(ev.DeficitClosed, account=1, equity=0, claim=0)], NAMES)
+    assert set(state.deficits.open) == {9}
+    assert queue_of(state) == [(2, 80), (3, 70)]
+
+
+@pytest.mark.parametrize(("elapsed", "expected"), [(0, 30), (99, 30), (100, 20), (199, 20), (200, 0)])
+def test_profit_realised_lately_counts_for_one_period_at_least_and_two_at_most(elapsed: int, expected: int) -> None:
+    events = [at(ev.ProfitVestingSet, period=100), at(ev.ProfitCounted, account=1, current=20, previous=10, since=1_000)]
+    state = fold(State(), events)
+    assert state.realised[1].unvested(1_000 + elapsed, state.vesting) == expected
