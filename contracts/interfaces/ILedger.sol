@@ -206,6 +206,9 @@ interface ILedger is IModules {
 
     function positionSize(uint64 account, uint112 instrument) external view returns (int256);
 
+    /// @return size Signed contracts, 1e18; 0 where the account holds none. @return cost Paid for it, USD 1e18.
+    function position(uint64 account, uint112 instrument) external view returns (int256 size, int256 cost);
+
     /// @notice Ids run from 1 to `accountCount()`; 0 is the house.
     function accountCount() external view returns (uint64);
 

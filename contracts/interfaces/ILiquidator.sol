@@ -196,7 +196,7 @@ interface ILiquidator {
     /// than CONVERSION_BUFFER of what the collateral's going alone would have added.
     function convertCollateralWithLegs(Conversion calldata request, LiquidationLeg[] calldata legs) external;
 
-    /// @notice The deficit of an account without positions and collateral, paid by the fund as far as it may.
+    /// @notice The deficit of an account without positions and collateral, interest to now included, paid by the fund as far as it may.
     /// @return paid To the account, USD 1e18.
     function coverDeficit(uint64 account) external returns (uint256 paid);
 

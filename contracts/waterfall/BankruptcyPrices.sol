@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
+import {WAD} from "../math/FixedPoint.sol";
 
 /// @title Bankruptcy prices
 /// @notice Prices at which closing every leg of a bankrupt account leaves its equity at zero (ledger-and-liquidation.md section 5):
@@ -13,7 +14,6 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 /// @dev Sizes contracts 1e18, prices USD 1e18 per contract, amounts USD 1e18. Prices are rounded against the counterparties: the
 /// haircut at them is at least what the leg bears and exceeds it by less than one unit of the price per contract (1e-18 USD).
 library BankruptcyPrices {
-    uint256 private constant WAD = 1e18;
     /// @dev Ledger prices fit 127 bits.
     uint256 private constant MAX_PRICE = uint256(uint128(type(int128).max));
 

@@ -9,6 +9,7 @@ import {NO_UNDERLYING} from "../interfaces/IInsuranceFund.sol";
 import {ILedger} from "../interfaces/ILedger.sol";
 import {ILiquidator} from "../interfaces/ILiquidator.sol";
 import {Requirement} from "../interfaces/IMarginEngine.sol";
+import {WAD} from "../math/FixedPoint.sol";
 import {FreshPrices} from "../oracle/FreshPrices.sol";
 import {COLLATERALS_AT, MAX_COLLATERALS, Parameter, ParameterTable} from "../types/Parameter.sol";
 import {LiquidationBase} from "./LiquidationBase.sol";
@@ -16,8 +17,6 @@ import {LiquidationBase} from "./LiquidationBase.sol";
 /// @title What an account owes is paid by what it holds, then by the fund
 abstract contract CollateralConversion is LiquidationBase, ReentrancyGuardTransient {
     using FreshPrices for ParameterTable;
-
-    uint256 private constant WAD = 1e18;
 
     /// @inheritdoc ILiquidator
     function flagDebt(uint64 account) external {
@@ -40,6 +39,7 @@ abstract contract CollateralConversion is LiquidationBase, ReentrancyGuardTransi
     /// @inheritdoc ILiquidator
     function coverDeficit(uint64 account) external nonReentrant returns (uint256 paid) {
         _requireNotShutDown();
+        LEDGER.accrue(account); // interest is part of what is owed
         ILedger.Account memory a = _account(account);
         int256 cash = _cash(account);
         if (a.positionCount != 0 || a.collateralMask != 0 || cash >= 0) {

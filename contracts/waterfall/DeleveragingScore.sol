@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
+import {WAD} from "../math/FixedPoint.sol";
 
 /// @title Deleveraging score
 /// @notice Who of the winners is closed first (ledger-and-liquidation.md section 5):
@@ -14,7 +15,6 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 /// hedges another ranks lower than the same position held alone. A requirement proven by a witness is a lower bound: a weak witness
 /// ranks the nominee too low, never too high.
 library DeleveragingScore {
-    uint256 private constant WAD = 1e18;
     /// @dev Of either factor: 4e10.
     uint256 private constant MAX_FACTOR = type(uint96).max;
     /// @dev A score's unit is 1e-9.

@@ -9,6 +9,7 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
 import {IInsuranceFund} from "../interfaces/IInsuranceFund.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
+import {WAD} from "../math/FixedPoint.sol";
 import {Parameter} from "../types/Parameter.sol";
 import {FundExits} from "./FundExits.sol";
 import {LeakyBucket} from "./LeakyBucket.sol";
@@ -18,8 +19,6 @@ import {LeakyBucket} from "./LeakyBucket.sol";
 contract InsuranceFund is FundExits, AccessControl {
     using SafeERC20 for IERC20;
     using LeakyBucket for LeakyBucket.Bucket;
-
-    uint256 private constant WAD = 1e18;
 
     /// @notice May set members, their limits and agents: the timelock.
     bytes32 public constant MEMBER_ADMIN = keccak256("MEMBER_ADMIN");

@@ -12,6 +12,7 @@ import {IMarginEngine, Requirement, Witness} from "../interfaces/IMarginEngine.s
 import {IPriceDoor} from "../interfaces/IPriceDoor.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {MarginCore} from "../margin/MarginCore.sol";
+import {WAD} from "../math/FixedPoint.sol";
 import {Parameter, ParameterTable} from "../types/Parameter.sol";
 import {CoverageFee} from "./CoverageFee.sol";
 import {ProvenRelease} from "./ProvenRelease.sol";
@@ -20,8 +21,6 @@ import {ProvenRelease} from "./ProvenRelease.sol";
 /// @dev The arithmetic is the liquidator's own (`ProvenRelease`, its clocks); this contract holds nothing.
 contract LiquidationQuotes is ILiquidationQuotes {
     using ParameterReads for IRiskParameters;
-
-    uint256 private constant WAD = 1e18;
 
     ILiquidator private immutable LIQUIDATOR;
     ILedger private immutable LEDGER;

@@ -7,6 +7,7 @@ import {HOUSE, ILedger} from "../interfaces/ILedger.sol";
 import {ANY_ROUND, ILiquidationCallback, ILiquidator} from "../interfaces/ILiquidator.sol";
 import {Requirement, Witness} from "../interfaces/IMarginEngine.sol";
 import {MarginCore} from "../margin/MarginCore.sol";
+import {WAD} from "../math/FixedPoint.sol";
 import {FreshPrices} from "../oracle/FreshPrices.sol";
 import {Parameter, ParameterTable} from "../types/Parameter.sol";
 import {CollateralConversion} from "./CollateralConversion.sol";
@@ -19,8 +20,6 @@ import {StressShare} from "./StressShare.sol";
 /// @dev Holds clocks and nothing else. The guard keeps the callback out of this contract alone: deposits and trades in it are welcome.
 contract Liquidator is CollateralConversion {
     using FreshPrices for ParameterTable;
-
-    uint256 private constant WAD = 1e18;
 
     /// @dev One account, one tier, one set of legs.
     struct Step {

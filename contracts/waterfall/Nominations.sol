@@ -187,7 +187,7 @@ contract Nominations is INominations, Modules {
         returns (int256 size, uint64 score_)
     {
         int256 cost;
-        (size, cost) = _position(account, instrument);
+        (size, cost) = LEDGER.position(account, instrument);
         if (size == 0) revert NoPosition(account, instrument);
         Requirement memory r = ENGINE.witnessed(account, witness);
         if (_standings[account].open || r.equity < 0) revert NotSolvent(account);
@@ -213,7 +213,7 @@ contract Nominations is INominations, Modules {
     /// @dev By the full scan. All zero where the account does not hold the instrument.
     function _holder(uint64 account, uint112 instrument) private view returns (int256 size, uint64 value, int256 profit) {
         int256 cost;
-        (size, cost) = _position(account, instrument);
+        (size, cost) = LEDGER.position(account, instrument);
         if (size == 0) return (0, 0, 0);
         Requirement memory r = ENGINE.requirement(account);
         (profit,) = _profit(account, instrument, size, cost);
@@ -248,13 +248,6 @@ contract Nominations is INominations, Modules {
         uint40 windowEnds = uint40(block.timestamp + PARAMETERS.value(Parameter.NOMINATION_WINDOW));
         for (uint256 i; i < sizes.length; ++i) {
             _opposite(instruments[i], sizes[i]).windowEnds = windowEnds;
-        }
-    }
-
-    function _position(uint64 account, uint112 instrument) private view returns (int256 size, int256 cost) {
-        ILedger.PositionView[] memory held = LEDGER.positions(account);
-        for (uint256 i; i < held.length; ++i) {
-            if (held[i].instrument == instrument) return (held[i].size, held[i].cost);
         }
     }
 

@@ -5,13 +5,12 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
 import {ILiquidator} from "../interfaces/ILiquidator.sol";
 import {Requirement} from "../interfaces/IMarginEngine.sol";
+import {WAD} from "../math/FixedPoint.sol";
 import {Parameter, ParameterTable} from "../types/Parameter.sol";
 
 /// @title Proven release
 /// @notice Tiers, payments and limits of a liquidation (ledger-and-liquidation.md section 3): pure arithmetic on requirements.
 library ProvenRelease {
-    uint256 private constant WAD = 1e18;
-
     /// @notice Tier of an account in `r` with health `health` (1e18).
     function tier(Requirement memory r, int256 health, ParameterTable p) internal pure returns (ILiquidator.Tier) {
         if (r.equity < 0) return ILiquidator.Tier.BANKRUPT;

@@ -14,6 +14,7 @@ import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {IShutdownSettlement} from "../interfaces/IShutdownSettlement.sol";
 import {IWithdrawalQueue} from "../interfaces/IWithdrawalQueue.sol";
 import {MovedSpot} from "../margin/MovedSpot.sol";
+import {WAD} from "../math/FixedPoint.sol";
 import {MarginMode} from "../types/Book.sol";
 import {InstrumentId, Kind} from "../types/InstrumentId.sol";
 import {Parameter} from "../types/Parameter.sol";
@@ -23,8 +24,6 @@ import {Parameter} from "../types/Parameter.sol";
 /// says. The pool is an account of the ledger, so that the ledger's own invariants hold at every step: debtors' cash is lifted to
 /// zero from it, claims go into it, payments leave from it.
 contract ShutdownSettlement is IShutdownSettlement, ReentrancyGuardTransient {
-    uint256 private constant WAD = 1e18;
-
     struct Wiring {
         ICircuitBreaker breaker;
         IPriceDoor door;

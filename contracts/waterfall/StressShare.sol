@@ -6,6 +6,7 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {ILedger} from "../interfaces/ILedger.sol";
 import {ILiquidator} from "../interfaces/ILiquidator.sol";
 import {IMarginEngine, Requirement} from "../interfaces/IMarginEngine.sol";
+import {WAD} from "../math/FixedPoint.sol";
 import {Leg} from "../types/Book.sol";
 import {InstrumentId} from "../types/InstrumentId.sol";
 
@@ -20,8 +21,6 @@ import {InstrumentId} from "../types/InstrumentId.sol";
 /// nobody can take the good legs and strand the deficit on a crumb [A]. In CROSS and ISOLATED requirements add up and each leg
 /// bears exactly its own. One scan per underlying, whatever the number of legs.
 library StressShare {
-    uint256 private constant WAD = 1e18;
-
     /// @notice @param share Of the legs just taken, 1e18, rounded down. @param underlyings Of these legs, distinct.
     /// @param weights How the share divides between them. @param total Sum of the weights, > 0.
     struct Split {

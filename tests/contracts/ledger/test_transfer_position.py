@@ -24,6 +24,8 @@ def test_opens_both_sides(ledger: Any, trade: Trade, position: Read, buyer: int,
     assert position(seller) == (-3 * WAD, -6_000 * WAD)
     assert ledger.positionSize(buyer, PERP) == 3 * WAD
     assert ledger.positionSize(seller, PERP) == -3 * WAD
+    assert tuple(ledger.position(seller, PERP)) == (-3 * WAD, -6_000 * WAD)
+    assert tuple(ledger.position(seller, BTC_PERP)) == (0, 0)
     assert (ledger.cash(buyer), ledger.costs(buyer)) == (0, 6_000 * WAD)
     assert (ledger.cash(seller), ledger.costs(seller)) == (0, -6_000 * WAD)
     assert ledger.openInterest(PERP) == 3 * WAD

@@ -153,6 +153,19 @@ def test_fund_covers_what_nobody_else_can(world: World, broke: int, stranger: An
     assert 0 <= world.drift() < 100
 
 
+def test_interest_is_part_of_the_deficit(project: Any, anvil: Any, world: World, broke: int, stranger: Any) -> None:
+    """A year at 10 %: covered to the last unit, nothing left that grows."""
+    funding = project.Funding.at(world.system.deployment.address("Funding"))
+    funding.updateDebitRate({"from": stranger})
+    anvil.advance(365 * 86_400)
+    world.fund(1_000)
+    tx = world.system.liquidator.coverDeficit(broke, {"from": stranger})
+    assert world.cash(broke) == 0
+    covered = tx.events["DeficitCovered"][0]
+    assert abs(covered["paid"] - wad(119.77 * 1.1)) < 10**13
+    assert covered["cash"] == 0
+
+
 def test_as_far_as_the_fund_may(world: World, broke: int, stranger: Any) -> None:
     with reverts("DeficitExceedsFund", broke, NO_UNDERLYING, wad(119.77), 0):
         world.system.liquidator.coverDeficit(broke, {"from": stranger})

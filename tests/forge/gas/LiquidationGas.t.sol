@@ -221,6 +221,14 @@ contract LiquidationGas {
         _log(key, used);
     }
 
+    function _flag(string memory key) internal {
+        Witness memory witness = _witness();
+        Liquidator l = liquidator;
+        uint256 before = gasleft();
+        l.flag(VICTIM, witness);
+        _log(key, before - gasleft());
+    }
+
     function _lose(string memory key, ILiquidator.Liquidation memory request, uint32 round, bytes4 error) internal {
         ILiquidator.LiquidationLeg[] memory further = new ILiquidator.LiquidationLeg[](0);
         Liquidator l = liquidator;
@@ -241,11 +249,7 @@ contract Liquidation16Gas is LiquidationGas {
     }
 
     function test_flag_16() public {
-        Witness memory witness = Witness({underlyings: hex"0000", groups: hex"00"});
-        Liquidator l = liquidator;
-        uint256 before = gasleft();
-        l.flag(VICTIM, witness);
-        _log("flag_16", before - gasleft());
+        _flag("flag_16");
     }
 
     /// @dev What the proof alone costs for the same book.
@@ -297,11 +301,7 @@ contract LargestLiquidationGas is LiquidationGas {
     }
 
     function test_flag_largest() public {
-        Witness memory witness = Witness({underlyings: hex"0000", groups: hex"00"});
-        Liquidator l = liquidator;
-        uint256 before = gasleft();
-        l.flag(VICTIM, witness);
-        _log("flag_largest", before - gasleft());
+        _flag("flag_largest");
     }
 
     function test_liquidate_largest() public {

@@ -9,47 +9,19 @@ import pytest
 
 from keeper.portfolio.table import Parameter
 from scripts.anvil import Anvil
+from tests.contracts.waterfall.fund.conftest import ETH, USDC, VAULT, WAD
 from tests.reverts import reverts
 
-WAD = 10**18
-USDC = 10**6
 SHARE = 10**12  # six decimals more than the token
 DAY = 86_400
 LENGTH = 7 * DAY
 WINDOW = 3_600
-ETH = 0
-VAULT = "0x00000000000000000000000000000000000A0000"
-
-
-@pytest.fixture(scope="module")
-def token(project: Any, deployer: Any) -> Any:
-    return project.TokenMock.deploy("USD Coin", "USDC", 6, {"from": deployer})
-
-
-@pytest.fixture(scope="module")
-def parameters(project: Any, deployer: Any, governor: Any) -> Any:
-    return project.RiskParameters.deploy(governor, {"from": deployer})
-
-
-@pytest.fixture(scope="module")
-def fund(project: Any, token: Any, parameters: Any, deployer: Any, governor: Any) -> Any:
-    return project.InsuranceFund.deploy(token, parameters, governor, {"from": deployer})
 
 
 @pytest.fixture(scope="module")
 def member(fund: Any, governor: Any, keeper: Any) -> Any:
     fund.setMember(keeper, 1_000_000 * WAD, 3_600, {"from": governor})
     return keeper
-
-
-@pytest.fixture
-def put_in(fund: Any, token: Any) -> Callable[[Any, int], None]:
-    def deposit(who: Any, amount: int) -> None:
-        token.mint(who, amount * USDC, {"from": who})
-        token.approve(fund, amount * USDC, {"from": who})
-        fund.deposit(amount * USDC, who, {"from": who})
-
-    return deposit
 
 
 @pytest.fixture

@@ -1,62 +1,25 @@
-"""InsuranceFund alone: members, agents, draws, caps per underlying; exits are in test_fund_exits.py.
-
-Drawn tokens go where the member says, here to a vault that is just an address."""
+"""Members, agents, draws, caps per underlying; what holders bear and earn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from keeper.portfolio.table import Parameter
 from scripts.anvil import Anvil
+from tests.contracts.waterfall.fund.conftest import BTC, ETH, NO_UNDERLYING, USDC, VAULT, WAD
 from tests.reverts import reverts
 
-WAD = 10**18
-USDC = 10**6
 UNIT = 10**12  # one USDC unit in WAD
 LIMIT = 1_000 * WAD
 WINDOW = 1_000  # seconds: the bucket leaks 1 USD per second
-VAULT = "0x00000000000000000000000000000000000A0000"
-
-
-ETH, BTC, NO_UNDERLYING = 0, 1, 255
-
-
-@pytest.fixture(scope="module")
-def token(project: Any, deployer: Any) -> Any:
-    return project.TokenMock.deploy("USD Coin", "USDC", 6, {"from": deployer})
-
-
-@pytest.fixture(scope="module")
-def parameters(project: Any, deployer: Any, governor: Any) -> Any:
-    return project.RiskParameters.deploy(governor, {"from": deployer})
-
-
-@pytest.fixture(scope="module")
-def fund(project: Any, token: Any, parameters: Any, deployer: Any, governor: Any) -> Any:
-    return project.InsuranceFund.deploy(token, parameters, governor, {"from": deployer})
 
 
 @pytest.fixture(scope="module")
 def member(fund: Any, governor: Any, keeper: Any) -> Any:
     fund.setMember(keeper, LIMIT, WINDOW, {"from": governor})
     return keeper
-
-
-@pytest.fixture
-def put_in(fund: Any, token: Any) -> Callable[[Any, int], int]:
-    """Deposits whole USDC for somebody; returns the shares."""
-
-    def deposit(who: Any, amount: int) -> int:
-        token.mint(who, amount * USDC, {"from": who})
-        token.approve(fund, amount * USDC, {"from": who})
-        before = fund.balanceOf(who)
-        fund.deposit(amount * USDC, who, {"from": who})
-        return int(fund.balanceOf(who) - before)
-
-    return deposit
 
 
 def test_draw_sends_tokens_and_says_so(fund: Any, token: Any, member: Any, alice: Any, put_in: Any) -> None:
