@@ -12,6 +12,9 @@ import {ILiquidator} from "../interfaces/ILiquidator.sol";
 import {IMarginEngine, Requirement} from "../interfaces/IMarginEngine.sol";
 import {IPriceDoor} from "../interfaces/IPriceDoor.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
+import {ISurplusBound} from "../interfaces/ISurplusBound.sol";
+import {Reads} from "../margin/Reads.sol";
+import {SurplusBound} from "../margin/SurplusBound.sol";
 import {FreshPrices} from "../oracle/FreshPrices.sol";
 import {InstrumentId} from "../types/InstrumentId.sol";
 import {Parameter, ParameterTable} from "../types/Parameter.sol";
@@ -37,6 +40,7 @@ abstract contract LiquidationBase is ILiquidator {
     IMarginEngine internal immutable ENGINE;
     IInsuranceFund internal immutable FUND;
     ICircuitBreaker internal immutable BREAKER;
+    ISurplusBound internal immutable SURPLUS_BOUND;
 
     mapping(uint64 account => Record) internal _records;
     mapping(uint64 account => Clock) internal _debtClocks;
@@ -49,6 +53,7 @@ abstract contract LiquidationBase is ILiquidator {
         ENGINE = w.engine;
         FUND = w.fund;
         BREAKER = w.breaker;
+        SURPLUS_BOUND = new SurplusBound(w.ledger, w.door, w.parameters);
     }
 
     // --- checks ---
@@ -64,7 +69,10 @@ abstract contract LiquidationBase is ILiquidator {
         if (!LEDGER.isAuthorised(to, msg.sender, SCOPE_TRADE)) revert NotAuthorised(to, msg.sender);
     }
 
+    /// @dev Without the scan where the account has enough whatever the scan would say.
     function _requireInitialMargin(uint64 to, ParameterTable p) internal view {
+        (int256 surplus, uint256 oldestPrice) = SURPLUS_BOUND.surplusDown(to);
+        if (surplus >= 0) return p.requireFresh(oldestPrice);
         Requirement memory r = _scan(to);
         p.requireFresh(r.oldestPrice);
         if (r.marginEquityInitial < int256(r.initial)) revert LiquidatorUnderMargined(to, r.marginEquityInitial, r.initial);
@@ -89,7 +97,7 @@ abstract contract LiquidationBase is ILiquidator {
     /// @dev Each leg has the sign of what is held and is not larger: held < 0 ? held <= leg < 0 : 0 < leg <= held. An instrument named twice
     /// is there once. One read of the book, which the witness needs anyway: the first thing that a lost race fails.
     function _requireLegsShrink(uint64 account, LiquidationLeg[] memory legs) internal view {
-        uint256[] memory words = LEDGER.book(account).positions;
+        uint256[] memory words = Reads.book(LEDGER, account).positions;
         for (uint256 i; i < legs.length; ++i) {
             (uint112 instrument, int256 leg) = (legs[i].instrument, legs[i].size);
             uint256 at = _indexOf(words, instrument);

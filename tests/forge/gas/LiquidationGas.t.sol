@@ -281,6 +281,20 @@ contract Liquidation16Gas is LiquidationGas {
     }
 }
 
+/// @notice A liquidator whose cash does not cover all that its book could lose: its own initial margin takes a full scan.
+contract LeveredLiquidatorGas is LiquidationGas {
+    function setUp() public {
+        _set(MarginMode.PORTFOLIO, 16, 12, 0.8e18);
+        CHEATS.pauseGasMetering();
+        ledger.changeCash(RESCUER, 10_000e18 - ledger.cash(RESCUER), ILedger.CashReason.WITHDRAWAL);
+        CHEATS.resumeGasMetering();
+    }
+
+    function test_liquidate_4of16_levered() public {
+        _liquidate("liquidate_4of16_levered", 4, 25, ILiquidator.Tier.FULL);
+    }
+}
+
 contract HealthyAgainGas is LiquidationGas {
     function setUp() public {
         _set(MarginMode.PORTFOLIO, 16, 12, 1.2e18);

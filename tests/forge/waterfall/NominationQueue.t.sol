@@ -14,28 +14,45 @@ contract NominationQueueTest {
 
     Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
+    uint64 private constant ACCOUNTS = 7;
+
     NominationQueue.Queue private _queue;
 
-    /// All 120 orders in which five accounts can arrive, with scores all different, one tie, and all alike, into queues of one to five.
-    function test_every_insertion_order_of_five() public {
+    /// All 5,040 orders in which seven accounts can arrive, with scores all different and with ties, into queues of one, three and seven:
+    /// evictions in all but the last.
+    function test_every_insertion_order_of_seven() public {
         VM.pauseGasMetering();
-        uint256 orders;
-        for (uint256 code; code < 3125; ++code) {
-            if (this.insertInOrder(code)) ++orders;
+        for (uint256 rank; rank < 5040; ++rank) {
+            this.insertInOrder(rank);
         }
-        require(orders == 120, "orders");
     }
 
-    function insertInOrder(uint256 code) external pure returns (bool) {
-        (bool isOrder, uint64[5] memory order) = _decode(code);
-        if (!isOrder) return false;
-        uint64[5][3] memory scores = [[uint64(1), 2, 3, 4, 5], [uint64(1), 2, 2, 4, 5], [uint64(3), 3, 3, 3, 3]];
-        for (uint256 limit = 1; limit <= 5; ++limit) {
-            for (uint256 s; s < 3; ++s) {
-                _insertAll(order, scores[s], limit);
+    function insertInOrder(uint256 rank) external pure {
+        uint64[ACCOUNTS] memory order = _order(rank);
+        uint64[ACCOUNTS][2] memory scores = [[uint64(1), 2, 3, 4, 5, 6, 7], [uint64(1), 2, 2, 4, 5, 5, 5]];
+        uint256[3] memory limits = [uint256(1), 3, ACCOUNTS];
+        for (uint256 i; i < 3; ++i) {
+            for (uint256 s; s < 2; ++s) {
+                _insertAll(order, scores[s], limits[i]);
             }
         }
-        return true;
+    }
+
+    /// Seven accounts wait, and each renews at each score from below the lowest to above the highest.
+    function test_every_renewal_among_seven() public {
+        VM.pauseGasMetering();
+        uint256[] memory queue = new uint256[](0);
+        for (uint64 id = 1; id <= ACCOUNTS; ++id) {
+            (queue,) = NominationQueue.inserted(queue, ACCOUNTS, id, 2 * id);
+        }
+        for (uint64 id = 1; id <= ACCOUNTS; ++id) {
+            for (uint64 score; score <= 2 * ACCOUNTS + 1; ++score) {
+                (uint256[] memory after_, bool entered) = NominationQueue.inserted(queue, ACCOUNTS, id, score);
+                (uint256[] memory expected,) = _reference(queue, ACCOUNTS, id, score);
+                require(entered, "a renewal stays");
+                _requireSame(after_, expected);
+            }
+        }
     }
 
     /// Every sequence of four nominations of three accounts at three scores, with a queue of one, two and three: (3 x 3)^4 x 3 = 19,683,
@@ -104,18 +121,19 @@ contract NominationQueueTest {
         require(!NominationQueue.isDust(0, 0, 16), "nothing remains");
     }
 
-    function _insertAll(uint64[5] memory order, uint64[5] memory scores, uint256 limit) private pure {
+    function _insertAll(uint64[ACCOUNTS] memory order, uint64[ACCOUNTS] memory scores, uint256 limit) private pure {
         uint256[] memory queue = new uint256[](0);
         uint256[] memory expected = new uint256[](0);
-        for (uint256 i; i < 5; ++i) {
+        for (uint256 i; i < ACCOUNTS; ++i) {
             (queue,) = NominationQueue.inserted(queue, limit, order[i], scores[order[i] - 1]);
             (expected,) = _reference(expected, limit, order[i], scores[order[i] - 1]);
         }
         _requireSame(queue, expected);
         // Where scores differ, the queue does not depend on the order of nomination: nobody gains by being late or early.
-        if (scores[0] != scores[1] && scores[1] != scores[2] && limit == 5) {
-            for (uint64 i; i < 5; ++i) {
-                require(queue[i] == NominationQueue.entry(5 - i, scores[4 - i]), "by score alone");
+        if (scores[1] != scores[2]) {
+            require(queue.length == limit, "full");
+            for (uint64 i; i < limit; ++i) {
+                require(queue[i] == NominationQueue.entry(ACCOUNTS - i, scores[ACCOUNTS - 1 - i]), "by score alone");
             }
         }
     }
@@ -145,14 +163,23 @@ contract NominationQueueTest {
         }
     }
 
-    function _decode(uint256 code) private pure returns (bool isOrder, uint64[5] memory order) {
-        uint256 seen;
-        for (uint256 i; i < 5; ++i) {
-            order[i] = uint64(code % 5) + 1;
-            code /= 5;
-            seen |= 1 << order[i];
+    /// @return order The permutation of 1..ACCOUNTS of that rank (Lehmer code).
+    function _order(uint256 rank) private pure returns (uint64[ACCOUNTS] memory order) {
+        uint256 used;
+        for (uint256 i; i < ACCOUNTS; ++i) {
+            uint256 skip = rank % (ACCOUNTS - i);
+            rank /= ACCOUNTS - i;
+            uint64 id = 1;
+            while (true) {
+                if ((used >> id) & 1 == 0) {
+                    if (skip == 0) break;
+                    --skip;
+                }
+                ++id;
+            }
+            used |= 1 << id;
+            order[i] = id;
         }
-        isOrder = seen == 62;
     }
 
     function _requireSame(uint256[] memory a, uint256[] memory b) private pure {
