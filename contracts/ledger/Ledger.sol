@@ -276,7 +276,7 @@ contract Ledger is LedgerStorage {
     function position(uint64 id, uint112 instrument) external view returns (int256 size, int256 cost) {
         AccountStorage storage a = _accounts[id];
         (bool found, uint256 index) = _find(a, instrument);
-        if (found) (size, cost) = (a.positions[index].size(), a.entries[index].cost);
+        if (found) (size, cost) = (a.positions.read(index).size(), a.entries[index].cost);
     }
 
     /// @inheritdoc ILedger

@@ -140,7 +140,8 @@ def test_covered_calls_left_naked(world: World, alice: Any, bob: Any, expiries: 
     assert harm > 10 * profit
     with reverts("ShortfallRose", account, ..., ...):
         world.convert(account, buyer, bought, bob)
-    assert (equity(world, buyer), shortfall()) == (had, before)
+    assert equity(world, buyer) == had
+    assert abs(shortfall() - before) < harm // 1_000  # some seconds of a call's value
 
 
 def test_the_deficit_stranded_on_a_crumb(world: World, long_eth: int, rescuer: int, liquidator: Any) -> None:
@@ -181,10 +182,10 @@ def test_sybil_dust_fills_the_queue(world: World, long_eth: int, bob: Any, carol
         """By the attacker, in all."""
         send = world.system.chain.send
         if not dust:
-            _forget_the_measure_of_dust(world)
-            world.move()
-            for crumb in crumbs:
-                send(nominate(ETH_PERP, crumb, NO_WITNESS), carol.address)
+            with no_measure_of_dust(world):
+                world.move()
+                for crumb in crumbs:
+                    send(nominate(ETH_PERP, crumb, NO_WITNESS), carol.address)
             with reverts("RanksTooLow", honest, ..., ...):
                 world.nominate(ETH_PERP, honest, stranger)
         else:
@@ -208,14 +209,19 @@ def test_sybil_dust_fills_the_queue(world: World, long_eth: int, bob: Any, carol
     assert wad(500) < without < wad(510)  # his half of the open interest
 
 
-def _forget_the_measure_of_dust(world: World) -> None:
-    """Clears the size of the short side's deficits in the storage of Nominations: | size 152 | windowEnds 40 | deficits 64 |."""
+@contextmanager
+def no_measure_of_dust(world: World) -> Iterator[None]:
+    """Meanwhile the short side's deficits have size 0 in the storage of Nominations: | size 152 | windowEnds 40 | deficits 64 |."""
     chain, address = world.system.chain, world.system.nominations.address
     for slot in range(16):
         of_instrument = keccak(ETH_PERP.to_bytes(32, "big") + slot.to_bytes(32, "big"))
         at = keccak((0).to_bytes(32, "big") + of_instrument)
         word = int.from_bytes(chain.web3.eth.get_storage_at(address, int.from_bytes(at, "big")), "big")
         if word >> 104 == wad(10):
-            chain.rpc("anvil_setStorageAt", address, "0x" + at.hex(), "0x" + (word % (1 << 104)).to_bytes(32, "big").hex())
-            return
-    raise AssertionError("the side was not found in the storage")
+            break
+    else:
+        raise AssertionError("the side was not found in the storage")
+    for value in (word % (1 << 104), word):
+        chain.rpc("anvil_setStorageAt", address, "0x" + at.hex(), "0x" + value.to_bytes(32, "big").hex())
+        if value != word:
+            yield
