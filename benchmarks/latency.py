@@ -321,9 +321,13 @@ def main() -> int:
     parser.add_argument("--burst", type=int, default=1_000, help="accounts under water at once")
     parser.add_argument("--block-ms", type=int, default=500, help="between blocks of the burst")
     parser.add_argument("--folder", type=Path, default=ROOT / "out" / "latency")
+    parser.add_argument("--venue", type=Path, help="folder of a venue built before, whatever the contracts have become since")
     options = parser.parse_args()
-    plan = Plan.of(options.accounts, options.positions, singles=options.ticks, bursts=options.burst)
-    built = venue(plan)
+    if options.venue is None:
+        built = venue(Plan.of(options.accounts, options.positions, singles=options.ticks, bursts=options.burst))
+    else:
+        built = Venue.read(options.venue)
+    plan = built.plan
     print(f"  venue: {plan.accounts:,} accounts, {plan.accounts * plan.positions:,} positions, built in {built.seconds} s", flush=True)
     with Stage(built, options.folder) as stage:
         print(f"  keeper: caught up in {stage.caught_up_seconds:.1f} s", flush=True)

@@ -6,10 +6,12 @@ import sqlite3
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from structlog.contextvars import bound_contextvars
 
+from keeper.batches import Batches
 from keeper.bus import Severity
 from keeper.chain.events import MarketUpdated
 from keeper.deficits import DeficitWork
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from keeper.chain import Block, ChainPort, Deployment, Event
     from keeper.config import Config
     from keeper.execution import Call, ExternalSigner, Signer
+    from keeper.execution.peers import SignedUpdate
     from keeper.monitoring import Assessment, Finding
     from keeper.portfolio import Spot
     from keeper.publication import Publication
@@ -99,6 +102,10 @@ class Actions:
         self._deficits = DeficitWork(
             config, port, deployment, self.dispatch, publication, self._confirmation.gas_of, self._sent, self._relay.wanted
         )
+        self._planning = ThreadPoolExecutor(max_workers=1, thread_name_prefix="planning")
+        self._batches = Batches(
+            config, deployment, account, self.dispatch, self._confirmation, publication, self._planning, self._plan, self._sent
+        )
         self._held: dict[int, float] = {}
         self._refused: set[int] = set()
         self._led = False
@@ -109,7 +116,6 @@ class Actions:
         self._next_balances = 0.0
         self._head: Block | None = None
         self._head_at = 0.0
-        self._planning = ThreadPoolExecutor(max_workers=1, thread_name_prefix="planning")
 
     def close(self) -> None:
         self._planning.shutdown(wait=True, cancel_futures=True)
@@ -183,7 +189,7 @@ class Actions:
         except KeeperError as error:
             log.error("own_account_unusable", account=self._account, reason=str(error))  # noqa: TRY400
             return False
-        sent = 0
+        sent, waiting = self._act_together(assessment, planner, waiting, seen_at)
         candidates = waiting[: self._config.actions_per_round * _ATTEMPTS_PER_ACTION]
         plans: dict[int, Future[Plan | None]] = {}
         for place, finding in enumerate(candidates):
@@ -203,11 +209,56 @@ class Actions:
                     self._capped(error)
                     break
             sent += done
-            (self._refused.discard if done else self._refused.add)(finding.account)
+            self._dealt_with(finding.account, done=done)
         return sent > 0
 
+    def _dealt_with(self, account: int, *, done: bool) -> None:
+        if done:
+            self._batches.done_alone(account)
+            self._refused.discard(account)
+        else:
+            self._refused.add(account)
+
+    def _act_together(self, assessment: Assessment, planner: Planner, waiting: list[Finding], seen_at: float) -> tuple[int, list[Finding]]:
+        """Transactions sent for many accounts each, or for one with the prices that it needs; findings that are left to be dealt with
+        one by one."""
+        together = [finding for finding in waiting if self._batches.takes(finding)]
+        if not together or not self._batches.allowed(assessment.state):
+            return 0, waiting
+        if len(together) == 1 and self._prices_last(assessment, together[0]):
+            return 0, waiting
+        left = [finding for finding in waiting if not self._batches.takes(finding)]
+        try:
+            done = self._batches.send(assessment, planner, together, seen_at, partial(self._prices_for, assessment))
+        except LeaseError as error:
+            log.warning("not_leading", reason=str(error))
+            return 0, []
+        except CapError as error:
+            self._capped(error)
+            return 0, []
+        except ExecutionError as error:
+            log.warning("batch_not_sent", reason=str(error))
+            return 0, []
+        for account in done.held:
+            self._hold(account)
+        if done.stale:
+            log.debug("prices_too_old", accounts=len(done.held))
+        return done.sent, left
+
+    def _prices_for(self, assessment: Assessment, findings: Sequence[Finding]) -> list[SignedUpdate] | None:
+        """None where prices are too old to act on, and no newer ones are at hand yet."""
+        if all(self._prices_last(assessment, finding) for finding in findings):
+            return []
+        self._relay.wanted()
+        try:
+            return self._relay.updates(assessment.state.spots) or None
+        except ExecutionError as error:
+            log.warning("prices_not_relayed", reason=str(error))
+            return None
+
     def _plan(self, assessment: Assessment, planner: Planner, finding: Finding) -> Plan | None:
-        return planner.plan(finding, self._confirmation.discount_of(finding, assessment.rules))
+        flagged = finding.account in assessment.state.clocks
+        return planner.plan(finding, self._confirmation.discount_of(finding, assessment.rules, flagged=flagged))
 
     def _guarded(self, assessment: Assessment, planner: Planner, finding: Finding, seen_at: float, planned: Future[Plan | None]) -> bool:
         """What goes wrong with one account stays with it."""

@@ -77,6 +77,7 @@ class Config(BaseSettings):
     max_cost_per_day: float | None = Field(None, gt=0.0, description="ETH that each sender may spend per day (UTC)")
     in_flight: int = Field(16, ge=1, description="transactions that one sender may have open at once")
     gas_limit: int = Field(15_000_000, ge=100_000, description="gas offered to one transaction")
+    gas_per_block: int = Field(30_000_000, ge=1_000_000, description="gas of the chain's blocks: bounds what many accounts send at once")
     actions_per_round: int = Field(16, ge=1, description="liquidations sent at once, most urgent first")
     retry_after: _Seconds = Field(1.0, description="seconds until an account whose plan was refused is tried again")
     minimum_profit: float | None = Field(None, description="USD that a liquidation must bring; unset: solvency first")

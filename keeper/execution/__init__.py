@@ -1,7 +1,7 @@
 """The only package that signs and sends: plans confirmed on the contract, journaled, broadcast, watched."""
 
 from keeper.execution.calls import EXECUTE, NOMINATE, OPEN, Call, Execution, Outcome, call_of, execution_of, step_call
-from keeper.execution.confirmation import Confirmation, Confirmed, Refusal, Refused
+from keeper.execution.confirmation import Confirmation, Confirmed, ConfirmedBatch, Refusal, Refused
 from keeper.execution.dispatch import Dispatch
 from keeper.execution.inventory import Inventory, InventoryRules, Settlement
 from keeper.execution.journal import Entry, Journal, Status
@@ -18,6 +18,7 @@ __all__ = [
     "Call",
     "Confirmation",
     "Confirmed",
+    "ConfirmedBatch",
     "Dispatch",
     "Entry",
     "Execution",

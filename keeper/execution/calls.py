@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from keeper.chain import Deployment
 from keeper.deleveraging import Execute, Nominate, Open, Step
+from keeper.execution.peers import SignedUpdate
 from keeper.liquidation import Conversion, Cover, Flag, Liquidation, Plan
 
-__all__ = ["EXECUTE", "NOMINATE", "OPEN", "Call", "Execution", "Outcome", "call_of", "execution_of", "outcome_of", "step_call"]
+__all__ = [
+    "BATCH",
+    "EXECUTE",
+    "NOMINATE",
+    "OPEN",
+    "Call",
+    "Execution",
+    "MemberResult",
+    "Outcome",
+    "batch_of",
+    "call_of",
+    "execution_of",
+    "outcome_of",
+    "results_of",
+    "step_call",
+]
 
+LIQUIDATE = "liquidate"
 OPEN, NOMINATE, EXECUTE = "open_deficit", "nominate", "deleverage"
 """Purposes of what is sent about deficits."""
+BATCH = "LiquidationBatch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +78,22 @@ class Execution:
         return self.open and not (self.closes or self.fund_paid or self.shared)
 
 
+@dataclass(frozen=True, slots=True)
+class MemberResult:
+    """ILiquidationBatch.Result. outcome: None where the member was refused, for the `reason` (revert data)."""
+
+    gas_used: int
+    outcome: Outcome | None
+    reason: bytes
+
+
 def call_of(plan: Plan, deployment: Deployment, own_account: int, minimum_payment: int = 0) -> Call:
     """minimum_payment: the liquidation reverts where it would be paid less, USD 1e18."""
     liquidator = deployment.contract("Liquidator")
     if isinstance(plan, Liquidation):
-        legs = [(leg.instrument.pack(), leg.size.raw) for leg in plan.legs]
-        argument = (plan.account, own_account, legs, plan.witness.encode(), minimum_payment, b"")
-        return Call(liquidator.address, liquidator.encode("liquidate", argument), "liquidate", plan.account)
+        return Call(
+            liquidator.address, liquidator.encode("liquidate", _request(plan, own_account, minimum_payment)), LIQUIDATE, plan.account
+        )
     if isinstance(plan, Flag):
         return Call(liquidator.address, liquidator.encode("flag", plan.account, plan.witness.encode()), "flag", plan.account)
     if isinstance(plan, Conversion):
@@ -99,3 +127,24 @@ def execution_of(deployment: Deployment, data: bytes) -> Execution:
     """What `execute` returned."""
     values: tuple[Any, ...] = deployment.contract("Deleverager").decode("execute", data)
     return Execution(*values)
+
+
+def batch_of(members: Sequence[tuple[Liquidation, int]], updates: Sequence[SignedUpdate], deployment: Deployment, own_account: int) -> Call:
+    """Prices, if any, and liquidations in one transaction. members: each with its minimum payment, USD 1e18."""
+    batch = deployment.contract(BATCH)
+    requests = [_request(plan, own_account, minimum) for plan, minimum in members]
+    data = batch.encode("liquidate", [item.update for item in updates], [list(item.signatures) for item in updates], requests)
+    accounts = tuple(plan.account for plan, _ in members)
+    return Call(batch.address, data, LIQUIDATE, accounts[0], accounts)
+
+
+def results_of(deployment: Deployment, data: bytes) -> list[MemberResult]:
+    """What a batch returned, by member."""
+    listed: Sequence[tuple[Any, ...]] = deployment.contract(BATCH).decode("liquidate", data)
+    return [MemberResult(gas, Outcome(*outcome) if done else None, reason) for done, gas, outcome, reason in listed]
+
+
+def _request(plan: Liquidation, own_account: int, minimum_payment: int) -> tuple[Any, ...]:
+    """ILiquidator.Liquidation"""
+    legs = [(leg.instrument.pack(), leg.size.raw) for leg in plan.legs]
+    return plan.account, own_account, legs, plan.witness.encode(), minimum_payment, b""

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from keeper.chain import ChainPort, Deployment
 from keeper.errors import RevertError
-from keeper.execution.calls import Call, Outcome, call_of, outcome_of
+from keeper.execution.calls import Call, Outcome, batch_of, call_of, outcome_of, results_of
+from keeper.execution.peers import SignedUpdate
 from keeper.liquidation import Liquidation, Plan
 from keeper.model import WAD
 from keeper.monitoring import Finding, Tier
 from keeper.portfolio import Rules
 
-__all__ = ["Confirmation", "Confirmed", "Refusal", "Refused"]
+__all__ = ["Confirmation", "Confirmed", "ConfirmedBatch", "Refusal", "Refused"]
 
 _ATTEMPTS = 8
+_MEMBER_GAS = 1_000_000.0
+"""Of one liquidation, until a simulation told."""
+_BATCH_GAS = 150_000
+_UPDATE_GAS = 600_000
+"""Of one underlying's prices with its expiries, signatures included: none was ever dearer (snapshots/gas.json)."""
+_SPARE_GAS = 1.25
+"""What is included before may make the keeper's own book larger, and that costs gas to margin."""
+_MOST_MEMBERS = 32
+_SMOOTHING = 0.1
 
 
 class Refusal(StrEnum):
@@ -46,6 +57,18 @@ class Refused:
     error: RevertError
 
 
+@dataclass(frozen=True, slots=True)
+class ConfirmedBatch:
+    """members: with what each would do, in order; call: those alone; refused: the others; unasked: those for which the gas did
+    not last."""
+
+    members: tuple[tuple[Liquidation, Outcome], ...]
+    call: Call | None
+    gas: int
+    refused: tuple[Refused, ...]
+    unasked: tuple[Liquidation, ...]
+
+
 class Confirmation:
     """Asks as `sender` would send."""
 
@@ -56,6 +79,7 @@ class Confirmation:
         self._own_account = own_account
         self._gas_limit = gas_limit
         self._known_gas: dict[tuple[type[Plan], int], int] = {}
+        self._member_gas = _MEMBER_GAS
 
     def confirm(self, plan: Plan) -> Confirmed | Refused:
         """Raises ChainError where the node does not answer."""
@@ -89,10 +113,46 @@ class Confirmation:
             raise AssertionError("the loop ends by a return or a refusal")
         return refused
 
-    def discount_of(self, finding: Finding, rules: Rules) -> float:
-        """Share of the release that liquidating the account would be paid now; a Dutch clock's is the contract's to tell."""
+    @property
+    def members(self) -> int:
+        """How many liquidations fit into one transaction, as far as those before tell."""
+        return max(1, min(_MOST_MEMBERS, int(self._gas_limit / _SPARE_GAS / self._member_gas)))
+
+    def confirm_batch(self, plans: Sequence[Liquidation], updates: Sequence[SignedUpdate]) -> ConfirmedBatch:
+        """One simulation for all; what refuses one of them leaves the others. Raises ChainError, RevertError where the contract
+        takes no batch of this sender's at all."""
+        asked = batch_of([(plan, 0) for plan in plans], updates, self._deployment, self._own_account)
+        results = results_of(self._deployment, self._port.call(asked.to, asked.data, sender=self._sender, gas=self._gas_limit))
+        done: list[tuple[Liquidation, Outcome]] = []
+        refused: list[Refused] = []
+        unasked: list[Liquidation] = []
+        gas = _BATCH_GAS + _UPDATE_GAS * len(updates)
+        for plan, result in zip(plans, results, strict=True):
+            if result.outcome is not None:
+                self._member_gas += (result.gas_used - self._member_gas) * _SMOOTHING
+                if _SPARE_GAS * (gas + result.gas_used) > self._gas_limit:
+                    unasked.append(plan)
+                    continue
+                done.append((plan, result.outcome))
+                gas += result.gas_used
+            elif not result.reason:
+                unasked.append(plan)  # out of gas, most likely
+            else:
+                error = self._deployment.contract("Liquidator").errors.explain(result.reason)
+                refused.append(Refused(plan, _REFUSALS.get(error.name, Refusal.OTHER), error))
+        call = None
+        if done:
+            minimums = [(plan, outcome.payment // 2) for plan, outcome in done]  # as for one alone
+            call = batch_of(minimums, updates, self._deployment, self._own_account)
+        return ConfirmedBatch(tuple(done), call, int(_SPARE_GAS * gas), tuple(refused), tuple(unasked))
+
+    def discount_of(self, finding: Finding, rules: Rules, *, flagged: bool) -> float:
+        """Share of the release that liquidating the account would be paid now. flagged: its Dutch clock was ever started, and
+        what that says now is the contract's to tell."""
         if finding.tier is not Tier.FULL:
             return rules.partial_discount if finding.tier is Tier.PARTIAL else 0.0
+        if not flagged:
+            return rules.dutch_discount_start
         liquidator = self._deployment.contract("Liquidator")
         data = self._port.call(liquidator.address, liquidator.encode("discountNow", finding.account))
         return int(liquidator.decode("discountNow", data)) / WAD

@@ -46,6 +46,11 @@ class Dispatch:
         return any(manager.in_flight < self._limit and manager.may_send() for manager in self.managers)
 
     @property
+    def gas_in_flight(self) -> int:
+        """Gas limits of what is under way, whoever sent it."""
+        return self._journal.gas_in_flight()
+
+    @property
     def busy_accounts(self) -> frozenset[int]:
         """Accounts that an open transaction concerns, whoever sent it."""
         return self._journal.busy_accounts()

@@ -212,6 +212,14 @@ class Journal:
         [(found,)] = self._connection.execute(query, (Status.PREPARED.value, Status.SENT.value, sender)).fetchall()
         return int(found)
 
+    def gas_in_flight(self) -> int:
+        """Gas limits of all nonces whose end is not known."""
+        query = (
+            "SELECT coalesce(sum(most), 0) FROM (SELECT max(gas) AS most FROM transactions WHERE status IN (?, ?) GROUP BY sender, nonce)"
+        )
+        [(found,)] = self._connection.execute(query, (Status.PREPARED.value, Status.SENT.value)).fetchall()
+        return int(found)
+
     def open_purposes(self) -> frozenset[str]:
         """What open attempts are for."""
         query = "SELECT DISTINCT purpose FROM transactions WHERE status IN (?, ?)"

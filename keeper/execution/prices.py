@@ -38,11 +38,14 @@ class PriceRelay:
         """New prices came: whatever was wanted is judged anew."""
         self._wanted_since = None
 
+    def updates(self, spots: Mapping[int, Spot]) -> list[SignedUpdate]:
+        """What the publisher answered, as far as it is newer than `spots`: told once. Raises ExecutionError where the publisher could
+        not be understood."""
+        return newer_updates(self._inquiry.answer() or (), spots)
+
     def call(self, spots: Mapping[int, Spot]) -> Call | None:
-        """The submission of what the publisher answered, as far as it is newer than `spots`; None where there is none.
-        Raises ExecutionError where the publisher could not be understood."""
-        answer = self._inquiry.answer()
-        newer = newer_updates(answer or (), spots)
+        """The submission of `updates` by themselves; None where there are none. Raises ExecutionError."""
+        newer = self.updates(spots)
         if not newer:
             return None
         data = self._door.encode("submitBatch", [item.update for item in newer], [list(item.signatures) for item in newer])
