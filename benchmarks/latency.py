@@ -41,6 +41,8 @@ TICK_TIMEOUT_S, BURST_TIMEOUT_S = 10.0, 300.0
 LIQUIDATED = "0x" + keccak(text="Liquidated(uint64,uint64,uint8,int256,int256,uint256,uint256,uint256,uint256,uint256)").hex()
 JUMP_S = 120  # chain time before the burst: no breaker takes the fall for a flash
 RENEW_S = 1.0
+SCOPE_TRADE = 1
+WARMED_AT_ONCE = 50  # accounts
 
 
 class Blocks(threading.Thread):
@@ -119,6 +121,10 @@ class Stage:
         self.blocks.start()
         self._stack.callback(self.blocks.end)
         self.publish(OPENING)
+        operator = self.deployment.address("LiquidationBatch")
+        clearing = self.deployment.contract(self.chain, "Clearing").functions
+        self.chain.send(clearing.setOperator(self.venue.keeper, operator, SCOPE_TRADE), address_of(KEEPER))
+        self._warm()
         environment = {
             "KEEPER_RPC_URL": self.anvil.url,
             "KEEPER_WS_URL": self.anvil.ws_url,
@@ -136,6 +142,13 @@ class Stage:
         self.caught_up_seconds = time.monotonic() - started
         self.keeper.wait_for("assessed", timeout=60.0)
 
+    def _warm(self) -> None:
+        """Reads the accounts that will be looked at, once: a fork fetches every word over HTTP when it is first asked for, which
+        no node of one's own does."""
+        lens, last = self.deployment.contract(self.chain, "Lens").functions, max(self.venue.bursts, default=self.venue.keeper)
+        for first in range(0, last + 1, WARMED_AT_ONCE):
+            lens.accounts(first, min(last, first + WARMED_AT_ONCE - 1)).call({"gas": 500_000_000})
+
     def publish(self, eth: float) -> int:
         """Signs, sends and waits; the block with the price."""
         call = prices_call(self.deployment, self.chain, self.anvil.time(), eth)
@@ -152,13 +165,19 @@ class Stage:
         found: list[dict[str, Any]] = self.chain.rpc("eth_getLogs", query)
         return found
 
-    def assessed(self) -> Iterator[tuple[int, float, float]]:
-        """(block, wall time at which its findings were there, milliseconds of computing) of the keeper's assessments."""
+    def logged(self, event: str, since: int = 0) -> Iterator[dict[str, Any]]:
+        """What the keeper logged of an event, decided in blocks from `since` on."""
         with (self.folder / "keeper.log").open() as file:
             for line in file:
-                if '"assessed"' in line:
-                    entry = json.loads(line)
-                    yield entry["block"], entry["found_at"], entry["milliseconds"]
+                if f'"{event}"' in line and (entry := json.loads(line))["event"] == event:
+                    block = entry.get("block") or int(str(entry.get("correlation", "0")).partition("-")[0])
+                    if block >= since and entry.get("purpose", "liquidate") == "liquidate":
+                        yield entry
+
+    def assessed(self) -> Iterator[tuple[int, float, float]]:
+        """(block, wall time at which its findings were there, milliseconds of computing) of the keeper's assessments."""
+        for entry in self.logged("assessed"):
+            yield entry["block"], entry["found_at"], entry["milliseconds"]
 
 
 OPENING = 3_400.0
@@ -197,13 +216,16 @@ class Miner(threading.Thread):
     def __init__(self, url: str, seconds: float) -> None:
         super().__init__(name="miner", daemon=True)
         self._chain, self._seconds, self._ended = Chain(url), seconds, threading.Event()
+        self.mining = 0.0  # seconds that the node took
 
     def run(self) -> None:
         due = time.monotonic()
         while not self._ended.is_set():
             due = max(due + self._seconds, time.monotonic())
             self._ended.wait(max(0.0, due - time.monotonic()))
+            begun = time.monotonic()
             self._chain.rpc("evm_mine")
+            self.mining += time.monotonic() - begun
 
     def end(self) -> None:
         self._ended.set()
@@ -241,7 +263,7 @@ def burst(stage: Stage, count: int, block_seconds: float) -> dict[str, Any]:
             renewed = time.monotonic()
             _send_price(stage)
         stage.keeper.require_running()
-    seconds = ended - priced_at
+    seconds, mining = ended - priced_at, miner.mining
     gas = sum(int(receipt["gasUsed"], 16) for receipt in _receipts(chain, sorted(transactions)))
     taken = [account for account in dict.fromkeys(order) if account in wanted]
     miner.end()
@@ -254,6 +276,8 @@ def burst(stage: Stage, count: int, block_seconds: float) -> dict[str, Any]:
         "burst_transactions_per_second": round(len(transactions) / seconds, 1),
         "gas_per_liquidation": round(gas / max(1, len(order))),
         "in_risk_order": _order(stage, order),
+        "mining_seconds": round(mining, 2),
+        "simulating_seconds": round(sum(entry["confirm_ms"] for entry in stage.logged("sent", first)) / 1_000.0, 2),
         "block_seconds": block_seconds,
         "fullest_block": max(gas_blocks.values(), default=0),
         "blocks": scanned - first + 1,
@@ -262,12 +286,7 @@ def burst(stage: Stage, count: int, block_seconds: float) -> dict[str, Any]:
 
 def _order(stage: Stage, taken: Sequence[int]) -> float | None:
     """Rank correlation of the order in which accounts were taken with their urgency as the keeper first found it; 1: most urgent first."""
-    urgency: dict[int, float] = {}
-    with (stage.folder / "keeper.log").open() as file:
-        for line in file:
-            if '"under_margined"' in line:
-                entry = json.loads(line)
-                urgency[entry["account"]] = entry["urgency"]
+    urgency = {entry["account"]: entry["urgency"] for entry in stage.logged("under_margined")}
     first = [account for account in dict.fromkeys(taken) if account in urgency]
     if len(first) < 3:
         return None
@@ -294,6 +313,7 @@ def figures(stage: Stage, done: Sequence[tuple[int, int, int | None]]) -> dict[s
     margin = [1000.0 * (assessed[priced][0] - seen[priced]) for priced, _, _ in done if priced in assessed and priced in seen]
     compute = [assessed[priced][1] for priced, _, _ in done if priced in assessed]
     inclusion = [1000.0 * (seen[found] - seen[priced]) for priced, _, found in done if found is not None]
+    parts = {name: [entry[f"{name}_ms"] for entry in stage.logged("sent")] for name in ("plan", "confirm", "submit")}
     return {
         "ticks": len(done),
         "liquidated": len(inclusion),
@@ -303,6 +323,7 @@ def figures(stage: Stage, done: Sequence[tuple[int, int, int | None]]) -> dict[s
         "margin_p99_ms": _quantile(margin, 0.99),
         "inclusion_p50_ms": _quantile(inclusion, 0.50),
         "inclusion_p99_ms": _quantile(inclusion, 0.99),
+        **{f"{name}_p50_ms": _quantile(values, 0.50) for name, values in parts.items()},
     }
 
 

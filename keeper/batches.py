@@ -108,6 +108,7 @@ class Batches:
             if not plans:
                 continue
             with bound_contextvars(correlation=f"{assessment.block.number}-{group[0].account}"):
+                planned_at = time.perf_counter()
                 batch = self._confirm(list(plans.values()), updates)
                 if batch is None:
                     held += plans
@@ -120,11 +121,12 @@ class Batches:
                     self._publication.count("dry_run", len(batch.call.accounts))
                     log.info("would_send", purpose=batch.call.purpose, accounts=batch.call.accounts)
                     continue
+                confirmed_at = time.perf_counter()
                 entry = self._dispatch.submit(batch.call, f"{assessment.block.number}-{group[0].account}", batch.gas, seen_at)
                 self._sent(entry)
                 self._publication.clear("gas_cap")
-                self._publication.took("send", 1000.0 * (time.perf_counter() - begun))
-                begun = time.perf_counter()
+                sent_at = time.perf_counter()
+                self._publication.took("send", 1000.0 * (sent_at - begun))
                 log.info(
                     "sent",
                     purpose=entry.purpose,
@@ -134,7 +136,11 @@ class Batches:
                     nonce=entry.nonce,
                     gas=entry.gas,
                     payment=sum(outcome.payment for _, outcome in batch.members),
+                    plan_ms=round(1000.0 * (planned_at - begun), 1),
+                    confirm_ms=round(1000.0 * (confirmed_at - planned_at), 1),
+                    submit_ms=round(1000.0 * (sent_at - confirmed_at), 1),
                 )
+                begun = sent_at
             sent += 1
             offered += batch.gas
         planned.cancel()

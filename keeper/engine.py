@@ -34,6 +34,8 @@ log = get_logger("engine")
 _BESIDE_AT_REST = 32
 """Changed accounts from which on a quiet time is used to lay out all of them together: with 10,000 accounts that takes a second."""
 _QUIET_SECONDS = 30.0
+_SLACK = 0.1
+"""Share of the pause between comparisons within which one waits for a block to begin after."""
 _DISTRUSTED_AFTER = 3
 """Contradictions in a row after which an endpoint is left; a reorganisation may look like one or two."""
 
@@ -78,6 +80,7 @@ class Engine(AbstractContextManager["Engine"]):
         self._tiers: dict[int, Tier] = {}
         self._next_decision = 0.0
         self._next_reconciliation = 0.0
+        self._reconciliation_slack = 0.0
         # What takes long has a thread of its own: a price that comes meanwhile is acted on at once.
         self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aside")
         self._comparison: Future[list[str] | None] | None = None
@@ -177,7 +180,7 @@ class Engine(AbstractContextManager["Engine"]):
             if self._assessment is not None:
                 self._actions.work_inventory(self._assessment, self._seen_at)
                 self._actions.work_chores(self._assessment.block, self._seen_at)
-            self._reconcile()
+            self._reconcile(after_block=progress is not None)
             self._tidy()
         self._show()
 
@@ -315,14 +318,15 @@ class Engine(AbstractContextManager["Engine"]):
 
     # --- what has time ---
 
-    def _reconcile(self) -> None:
-        """Takes the last comparison's result, or begins one that is due."""
-        progress = self._progress
+    def _reconcile(self, *, after_block: bool) -> None:
+        """Takes the last comparison's result, or begins one that is due: just after a block, where it can be had, since the node answers
+        one question at a time and the next block is furthest then."""
+        progress, late = self._progress, time.monotonic() - self._next_reconciliation
         if self._comparison is not None:
             if self._comparison.done():
                 comparison, self._comparison = self._comparison, None
                 self._reconciled(comparison.result())
-        elif progress is not None and time.monotonic() >= self._next_reconciliation:
+        elif progress is not None and late >= (0.0 if after_block else self._reconciliation_slack):
             self._comparison = self._aside.submit(self._reconciler.compare, progress.state, progress.block)
 
     def _reconciled(self, found: list[str] | None) -> None:
@@ -331,7 +335,8 @@ class Engine(AbstractContextManager["Engine"]):
         pause = self._reconciler.pause(accounts, self._config.reconcile_every, self._config.reconcile_within)
         if self._reconciler.suspicious:
             pause = self._config.retry_after
-        self._next_reconciliation = time.monotonic() + pause
+        self._reconciliation_slack = _SLACK * pause
+        self._next_reconciliation = time.monotonic() + pause - self._reconciliation_slack
         if found is not None:
             self._publication.count("reconciliations")
         if found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from dataclasses import asdict
 from typing import Annotated
@@ -32,6 +33,9 @@ from keeper.observation import Scope
 
 __all__ = ["alert_test", "doctor", "key", "run"]
 
+_SWITCH_SECONDS = 0.0005
+"""How long another thread (API, alerts, comparisons) may keep the interpreter from the loop: a tenth of Python's own choice."""
+
 
 def run(
     deployment: DeploymentOption = None,
@@ -46,6 +50,7 @@ def run(
 
     configure_logs(log_level)
     log = get_logger("cli")
+    sys.setswitchinterval(_SWITCH_SECONDS)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

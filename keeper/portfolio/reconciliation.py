@@ -27,13 +27,14 @@ def account_of_view(view: Sequence[Any], tokens: Mapping[int, str]) -> Account:
 
 
 class Reconciler:
-    """Compares the fold with Lens.accounts and RiskParameters.table, `batch` accounts at a time, round and round.
+    """Compares the fold with Lens.accounts and RiskParameters.table, `batch` accounts at a time, round and round: few at a time and
+    often, since the node and the interpreter have nothing left for a price that comes meanwhile.
 
     Asked as of the block that the fold stands at, so that a chain that moves on does not disturb. A difference counts once
     it was seen twice: nodes answer calls from a block that is being made before they announce it.
     """
 
-    def __init__(self, port: ChainPort, deployment: Deployment, batch: int = 200) -> None:
+    def __init__(self, port: ChainPort, deployment: Deployment, batch: int = 25) -> None:
         self._port = port
         self._deployment = deployment
         self._batch = batch
