@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from keeper.batches import Batches
 from keeper.bus import Severity
 from keeper.chain.events import MarketUpdated
 from keeper.deficits import DeficitWork
+from keeper.errands import Errands
 from keeper.errors import CapError, ChainError, DeploymentError, ExecutionError, KeeperError, LeaseError, RevertError
 from keeper.execution import (
     Confirmation,
@@ -32,7 +32,6 @@ from keeper.execution import (
     TransactionManager,
     more_signers,
 )
-from keeper.execution.inventory import PURPOSE as INVENTORY
 from keeper.execution.prices import PURPOSE as PRICES
 from keeper.liquidation import Costs, Plan, Planner
 from keeper.logs import get_logger
@@ -61,8 +60,6 @@ _ATTEMPTS_PER_ACTION = 4
 _BALANCES_EVERY = 30.0
 _HEAD_SECONDS = 0.05
 """How long a head that was looked at counts as the newest, when prices are asked for their age."""
-_CHORES = 1_000
-"""Calls that may wait: of what is asked for beyond, the oldest is forgotten, since its job will ask again."""
 
 
 class Actions:
@@ -97,6 +94,7 @@ class Actions:
         self._relay = PriceRelay(deployment, config.updates_url, config.peer_timeout, config.relay_after)
         rules = InventoryRules(config.inventory_tolerance, config.inventory_spread, config.peer_timeout, config.retry_after)
         self._inventory = Inventory(deployment, signer, account, config.maker_url, rules)
+        self._errands = Errands(config, account, self.dispatch, self._confirmation, self._relay, self._inventory, publication, self._sent)
         self._costs = Costs(config.unwind_rate, config.gas_cost, config.minimum_profit)
         self.freshness = Freshness()
         self._deficits = DeficitWork(
@@ -106,12 +104,12 @@ class Actions:
         self._batches = Batches(
             config, deployment, account, self.dispatch, self._confirmation, publication, self._planning, self._plan, self._sent
         )
+        self._pulling = False
         self._held: dict[int, float] = {}
         self._refused: set[int] = set()
         self._led = False
         self._balances: dict[str, int] = {}
         self._deployment = deployment
-        self._chores: deque[Call] = deque(maxlen=_CHORES)
         self.fund_balance: float | None = None
         self._next_balances = 0.0
         self._head: Block | None = None
@@ -242,8 +240,18 @@ class Actions:
         for account in done.held:
             self._hold(account)
         if done.stale:
+            self._pulling = True
             log.debug("prices_too_old", accounts=len(done.held))
         return done.sent, left
+
+    @property
+    def has_prices(self) -> bool:
+        """True once, when the prices have come that liquidations waited for: they go into the same transaction."""
+        if not self._pulling or not self._relay.answered:
+            return False
+        self._pulling = False
+        self._held.clear()
+        return True
 
     def _prices_for(self, assessment: Assessment, findings: Sequence[Finding]) -> list[SignedUpdate] | None:
         """None where prices are too old to act on, and no newer ones are at hand yet."""
@@ -354,72 +362,20 @@ class Actions:
 
     # --- what else is sent ---
 
-    def submit_prices(self, spots: Mapping[int, Spot], block: Block, seen_at: float) -> None:
-        """Raises ChainError."""
-        if not self.leading or self._config.dry_run or self.dispatch.is_open(PRICES):
-            return
-        try:
-            call = self._relay.call(spots)
-            if call is None:
-                return
-            entry = self.dispatch.submit(call, f"{block.number}-prices", self._confirmation.gas_of(call), seen_at)
-            self._sent(entry)
-            log.info("sent", purpose=entry.purpose, transaction=entry.hash, nonce=entry.nonce)
-        except (ExecutionError, RevertError) as error:
-            log.warning("prices_not_relayed", reason=str(error))
-
-    def work_inventory(self, assessment: Assessment, seen_at: float) -> None:
-        """Raises ChainError."""
-        if not self.leading or self._config.dry_run or self.dispatch.is_open(INVENTORY):
-            return
-        try:
-            settlement = self._inventory.next(assessment.state, assessment.market, assessment.marks_of(self._account), assessment.block)
-        except KeeperError as error:
-            log.info("inventory_waits", reason=str(error))
-            return
-        if settlement is None:
-            return
-        correlation = f"{assessment.block.number}-inventory"
-        try:
-            gas = self._confirmation.gas_of(settlement.call)
-            entry = self.dispatch.submit(settlement.call, correlation, gas, seen_at)
-            self._sent(entry)
-        except (RevertError, ExecutionError) as error:
-            self._inventory.refused(settlement.instrument)
-            log.info("inventory_refused", correlation=correlation, instrument=str(settlement.instrument), reason=str(error))
-            return
-        log.info(
-            "sent",
-            purpose=entry.purpose,
-            correlation=correlation,
-            instrument=str(settlement.instrument),
-            size=settlement.size,
-            price=settlement.price,
-            transaction=entry.hash,
-        )
-
     def request(self, call: Call) -> None:
         """Asks for a call to be sent when nothing is urgent. From any thread; a call that waits already is not asked for twice."""
-        if call not in self._chores:
-            self._chores.append(call)
+        self._errands.request(call)
 
-    def work_chores(self, block: Block, seen_at: float) -> None:
-        """One of the calls asked for, if the contract accepts it. Raises ChainError."""
-        if not self._chores or not self.leading or self.dispatch.is_open(self._chores[0].purpose):
-            return
-        call = self._chores.popleft()
-        try:
-            gas = self._confirmation.gas_of(call)
-            if self._config.dry_run:
-                log.info("would_send", purpose=call.purpose)
-                return
-            entry = self.dispatch.submit(call, f"{block.number}-{call.purpose}", gas, seen_at)
-        except (RevertError, ExecutionError, CapError, LeaseError) as error:
-            log.info("chore_refused", purpose=call.purpose, reason=str(error))
-            self._publication.count(f"refused_{call.purpose}")
-            return
-        self._sent(entry)
-        log.info("sent", purpose=entry.purpose, correlation=entry.correlation, transaction=entry.hash, nonce=entry.nonce)
+    def submit_prices(self, spots: Mapping[int, Spot], block: Block, seen_at: float) -> None:
+        """Raises ChainError."""
+        if self.leading:
+            self._errands.submit_prices(spots, block, seen_at)
+
+    def run_errands(self, assessment: Assessment, seen_at: float) -> None:
+        """Inventory and what was asked for: what has time. Raises ChainError."""
+        if self.leading:
+            self._errands.work_inventory(assessment, seen_at)
+            self._errands.work_chores(assessment.block, seen_at)
 
     # --- what is told ---
 

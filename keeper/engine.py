@@ -169,7 +169,7 @@ class Engine(AbstractContextManager["Engine"]):
         for entry in settled:
             self._actions.report(entry)
         progress = self._follow()
-        if progress is not None or settled or time.monotonic() >= self._next_decision:
+        if progress is not None or settled or self._actions.has_prices or time.monotonic() >= self._next_decision:
             self._next_decision = time.monotonic() + self._config.retry_after
             self._decide(new_block=progress is not None)
         if self._progress is not None:
@@ -178,8 +178,7 @@ class Engine(AbstractContextManager["Engine"]):
             self._busy_at = time.monotonic()
         else:
             if self._assessment is not None:
-                self._actions.work_inventory(self._assessment, self._seen_at)
-                self._actions.work_chores(self._assessment.block, self._seen_at)
+                self._actions.run_errands(self._assessment, self._seen_at)
             self._reconcile(after_block=progress is not None)
             self._tidy()
         self._show()

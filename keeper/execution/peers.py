@@ -75,6 +75,11 @@ class Inquiry(Generic[Answer]):
     def idle(self) -> bool:
         return self._future is None
 
+    @property
+    def answered(self) -> bool:
+        """Whether `answer` would tell something now."""
+        return self._future is not None and self._future.done()
+
     def ask(self, question: Callable[[], Answer]) -> None:
         """Raises ExecutionError while another question is open."""
         if self._future is not None:

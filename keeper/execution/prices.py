@@ -38,6 +38,11 @@ class PriceRelay:
         """New prices came: whatever was wanted is judged anew."""
         self._wanted_since = None
 
+    @property
+    def answered(self) -> bool:
+        """Whether the publisher's answer is there, and was not told yet."""
+        return self._inquiry.answered
+
     def updates(self, spots: Mapping[int, Spot]) -> list[SignedUpdate]:
         """What the publisher answered, as far as it is newer than `spots`: told once. Raises ExecutionError where the publisher could
         not be understood."""
