@@ -1,12 +1,15 @@
 """The long invariant campaign: everybody calls everything in any order, the books are checked after every burst of calls.
 
-    python -m scripts.invariants [--runs 1000] [--depth 64] [--jobs 2] [--seed 0x64707265]
+    python -m scripts.invariants [--calls 5000000] [--runs 8] [--depth 64] [--jobs 2] [--seed 0x64707265] [--fresh]
 
-A job is a forge of its own with its own seed; a run is `depth` bursts of 16 calls from a fresh system. The last line: calls (not
-reverted), reverted, liquidations among the calls, violations (invariants broken), max_drift_units (largest drift of INV-LEDGER that a
-run ended with, 1e-18 USD), per_handler_min_share (the rarest handler's share of the calls that did not revert). What each handler did
-goes to out/invariants/handlers.json. Exit code 1 on a violation, or where a handler's share is so small that the campaign proves
-little about it.
+Played in chunks, each a forge of its own with its own seed: `runs` runs of `depth` bursts from a fresh system. What a chunk did is
+appended to out/invariants/campaign.jsonl as it ends, with a hash of the byte code that it ran on. A campaign that was stopped goes on
+where it was; the figures are sums over the chunks on the present byte code, of the contracts and of the campaign itself.
+
+The last line: calls (not reverted), reverted, liquidations among the calls, violations (invariants broken), max_drift_units (largest
+drift of INV-LEDGER that a run ended with, 1e-18 USD), per_handler_min_share (the rarest handler's share of the calls that did not
+revert). What each handler did goes to out/invariants/handlers.json. Exit code 1 on a violation, or where a handler's share is so small
+that the campaign proves little about it.
 """
 
 from __future__ import annotations
@@ -14,102 +17,175 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-REPORTS = ROOT / "out" / "invariants"  # a file per job, a line per run, written by the campaign itself
-LIQUIDATION = "liquidate"
+REPORTS = ROOT / "out" / "invariants"
+CAMPAIGN = REPORTS / "campaign.jsonl"
+FORGE = str(ROOT / "node_modules" / ".bin" / "forge")
+LIQUIDATION = ("liquidate", "liquidateThrough", "sandwich")
 LEAST_SHARE = 0.01
-NOT_HANDLERS = ("drift", "drifting")
 
 Run = Mapping[str, Any]
+Row = dict[str, Any]
 
-__all__ = ["summarise"]
+__all__ = ["next_seed", "row_of", "summarise"]
 
 
-def handlers(runs: Iterable[Run]) -> dict[str, tuple[int, int]]:
-    """Handler -> calls that did something, calls refused, over all runs."""
+def row_of(seed: int, tests: Mapping[str, Any], runs: Sequence[Run]) -> Row:
+    """A chunk's raw figures from the results of its tests (name -> forge's) and a line per run."""
     done: Counter[str] = Counter()
     refused: Counter[str] = Counter()
     for run in runs:
-        for name, counts in run.items():
-            if name not in NOT_HANDLERS:
-                done[name] += counts[0]
-                refused[name] += counts[1]
-    return {name: (done[name], refused[name]) for name in done}
-
-
-def summarise(results: Iterable[Mapping[str, Any]], runs: Sequence[Run]) -> dict[str, int | float]:
-    """Figures of forge's JSON of each job (suite -> test_results) and of the runs' own lines."""
-    tests = [test for job in results for suite in job.values() for test in suite["test_results"].values()]
-    played = handlers(runs)
-    calls = sum(done for done, _ in played.values())
+        for name, counts in run["handlers"].items():
+            done[name] += counts[0]
+            refused[name] += counts[1]
     return {
-        "calls": calls,
-        "reverted": sum(refused for _, refused in played.values()),
-        "liquidations": played.get(LIQUIDATION, (0, 0))[0],
-        "violations": sum(test["status"] != "Success" for test in tests),
-        "max_drift_units": max((run["drift"] for run in runs), default=0),
-        "per_handler_min_share": round(min(done for done, _ in played.values()) / calls, 4) if calls else 0.0,
+        "code": runs[0]["code"] if runs else "",
+        "seed": seed,
+        "runs": len(runs),
+        "calls": done.total(),
+        "reverted": refused.total(),
+        "handlers": {name: [done[name], refused[name]] for name in sorted(done)},
+        "liquidations": sum(done[name] for name in LIQUIDATION),
+        "violations": sum(test["status"] != "Success" for test in tests.values()),
+        "drift": max((run["drift"] for run in runs), default=0),
     }
 
 
-def start_forge(report: Path, runs: int, depth: int, seed: int) -> subprocess.Popen[str]:
+def handlers(rows: Iterable[Row]) -> dict[str, list[int]]:
+    """Handler -> calls that did something, calls refused, over all chunks."""
+    sums: dict[str, list[int]] = {}
+    for row in rows:
+        for name, counts in row["handlers"].items():
+            sums[name] = [a + b for a, b in zip(sums.get(name, (0, 0)), counts, strict=True)]
+    return sums
+
+
+def summarise(rows: Sequence[Row]) -> dict[str, int | float]:
+    """The campaign's figures from the raw ones of its chunks."""
+    calls = sum(row["calls"] for row in rows)
+    return {
+        "calls": calls,
+        "reverted": sum(row["reverted"] for row in rows),
+        "liquidations": sum(row["liquidations"] for row in rows),
+        "violations": sum(row["violations"] for row in rows),
+        "max_drift_units": max((row["drift"] for row in rows), default=0),
+        "per_handler_min_share": round(min(done for done, _ in handlers(rows).values()) / calls, 4) if calls else 0.0,
+    }
+
+
+def next_seed(first: int, taken: Iterable[int]) -> int:
+    used = set(taken)
+    while first in used:
+        first += 1
+    return first
+
+
+def played(code: str) -> list[Row]:
+    """The chunks on this byte code; a line cut short by a kill counts for nothing."""
+    rows = []
+    for line in CAMPAIGN.read_text().splitlines() if CAMPAIGN.is_file() else ():
+        try:
+            row: Row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if row["code"] == code:
+            rows.append(row)
+    return rows
+
+
+def play(seed: int, runs: int, depth: int) -> Row:
+    """One chunk. Exits with forge's own words where it gives no result; a broken invariant is a result."""
+    report = REPORTS / f"chunk-{seed:x}.jsonl"
+    failures = REPORTS / f"failures-{seed:x}"
     report.unlink(missing_ok=True)
-    settings = {"INVARIANT_RUNS": runs, "INVARIANT_DEPTH": depth, "FUZZ_SEED": hex(seed)}
-    return subprocess.Popen(
-        [str(ROOT / "node_modules" / ".bin" / "forge"), "test", "--json", "--match-path", "tests/forge/invariants/*"],
+    shutil.rmtree(failures, ignore_errors=True)
+    settings = {
+        "INVARIANT_RUNS": runs,
+        "INVARIANT_DEPTH": depth,
+        "FUZZ_SEED": hex(seed),
+        # Of its own: forge would play another chunk's counterexample first.
+        "INVARIANT_FAILURE_PERSIST_DIR": str(failures.relative_to(ROOT)),
+    }
+    began = time.monotonic()
+    forge = subprocess.run(
+        [FORGE, "test", "--json", "--match-contract", "^LedgerInvariants$"],
         cwd=ROOT,
         env=os.environ
         | {f"FOUNDRY_{name}": str(value) for name, value in settings.items()}
         | {"CAMPAIGN_REPORT": str(report.relative_to(ROOT))},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
+        check=False,
     )
-
-
-def results_of(forge: subprocess.Popen[str]) -> dict[str, Any]:
-    """Its JSON; exits with forge's own words where it gives none. A broken invariant is an answer."""
-    output, errors = forge.communicate()
-    line = next((line for line in output.splitlines() if line.startswith("{")), None)
+    line = next((line for line in forge.stdout.splitlines() if line.startswith("{")), None)
     if line is None:
-        sys.exit(f"forge gave no result (exit code {forge.returncode}):\n{output[-4000:]}{errors[-4000:]}")
-    found: dict[str, Any] = json.loads(line)
-    return found
+        sys.exit(f"forge gave no result (exit code {forge.returncode}):\n{forge.stdout[-4000:]}{forge.stderr[-4000:]}")
+    tests = {name: test for suite in json.loads(line).values() for name, test in suite["test_results"].items()}
+    explain(seed, tests)
+    # Forge plays the last run's end twice, for its own report.
+    lines = report.read_text().splitlines()[:runs] if report.is_file() else []
+    report.unlink(missing_ok=True)
+    shutil.rmtree(failures, ignore_errors=True)
+    return row_of(seed, tests, [json.loads(line) for line in lines]) | {"seconds": round(time.monotonic() - began, 1)}
 
 
-def explain(results: Mapping[str, Any]) -> None:
+def explain(seed: int, tests: Mapping[str, Any]) -> None:
     """Says on stderr what broke and by which calls."""
-    for suite, found in results.items():
-        for name, test in found["test_results"].items():
-            if test["status"] != "Success":
-                print(f"{suite} {name}: {test['reason']}", file=sys.stderr)
-                print(json.dumps(test["counterexample"], indent=1)[:20_000], file=sys.stderr)
+    for name, test in tests.items():
+        if test["status"] != "Success":
+            print(f"seed {seed:#x}, {name}: {test['reason']}", file=sys.stderr)
+            print(json.dumps(test["counterexample"], indent=1)[:20_000], file=sys.stderr)
+
+
+def campaign(options: argparse.Namespace, code: str) -> list[Row]:
+    """Chunks until there are enough calls on this byte code, or one broke an invariant."""
+    rows = played(code)
+    running: dict[Future[Row], int] = {}
+    with ThreadPoolExecutor(options.jobs) as pool, CAMPAIGN.open("a") as log:
+        while True:
+            enough = sum(row["calls"] for row in rows) >= options.calls or any(row["violations"] for row in rows)
+            while not enough and len(running) < options.jobs:
+                seed = next_seed(options.seed, [*running.values(), *(row["seed"] for row in rows)])
+                running[pool.submit(play, seed, options.runs, options.depth)] = seed
+            if not running:
+                return rows
+            for chunk in wait(running, return_when=FIRST_COMPLETED).done:
+                running.pop(chunk)
+                row = chunk.result()
+                if row["code"] not in ("", code):
+                    sys.exit("the contracts or the campaign changed meanwhile: start again")
+                rows.append(row | {"code": code})
+                print(json.dumps(rows[-1]), file=log, flush=True)
+                print(f"seed {row['seed']:#x}, {row['seconds']} s: {json.dumps(summarise(rows))}", file=sys.stderr, flush=True)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Runs the long invariant campaign.")
-    parser.add_argument("--runs", type=int, default=1_000, help="of each job")
-    parser.add_argument("--depth", type=int, default=64)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--seed", type=lambda text: int(text, 0), default=0x64707265)
+    parser = argparse.ArgumentParser(description="Runs the long invariant campaign, or what is left of it.")
+    parser.add_argument("--calls", type=int, default=5_000_000, help="that did not revert, over all chunks")
+    parser.add_argument("--runs", type=int, default=8, help="of each chunk")
+    parser.add_argument("--depth", type=int, default=64, help="bursts of a run")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="chunks at a time")
+    parser.add_argument("--seed", type=lambda text: int(text, 0), default=0x64707265, help="of the first chunk")
+    parser.add_argument("--fresh", action="store_true", help="forget the chunks played so far")
     options = parser.parse_args()
     REPORTS.mkdir(parents=True, exist_ok=True)
-    subprocess.run([str(ROOT / "node_modules" / ".bin" / "forge"), "build"], cwd=ROOT, check=True, capture_output=True)
-    reports = [REPORTS / f"runs-{job}.jsonl" for job in range(options.jobs)]
-    forges = [start_forge(report, options.runs, options.depth, options.seed + job) for job, report in enumerate(reports)]
-    results = [results_of(forge) for forge in forges]
-    for job in results:
-        explain(job)
-    runs = [json.loads(line) for report in reports if report.is_file() for line in report.read_text().splitlines()]
-    (REPORTS / "handlers.json").write_text(json.dumps(handlers(runs), indent=1))
-    summary = summarise(results, runs)
+    if options.fresh:
+        CAMPAIGN.unlink(missing_ok=True)
+    subprocess.run([FORGE, "build"], cwd=ROOT, check=True, capture_output=True)
+    code = play(options.seed, runs=1, depth=1)["code"]
+    rows = campaign(options, code)
+    (REPORTS / "handlers.json").write_text(json.dumps(handlers(rows), indent=1))
+    summary = summarise(rows)
     if summary["per_handler_min_share"] < LEAST_SHARE:
         print(f"the rarest handler is below {LEAST_SHARE:.0%} of the calls: its code is hardly tested", file=sys.stderr)
     print(json.dumps(summary))

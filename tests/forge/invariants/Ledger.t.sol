@@ -48,7 +48,7 @@ contract LedgerInvariants {
 /// @notice The checks can fail: each wrong ledger is caught by the check that is meant for it.
 contract LedgerInvariantsControl {
     function test_wrong_rounding_is_caught() public {
-        Books books = new Books();
+        Campaign books = new Campaign();
         books.leak(LeakyLedgerMock.Leak.ROUNDING);
         _play(books);
         books.requireZeroSum();
@@ -61,7 +61,7 @@ contract LedgerInvariantsControl {
     }
 
     function test_a_lost_contract_is_caught() public {
-        Books books = new Books();
+        Campaign books = new Campaign();
         books.leak(LeakyLedgerMock.Leak.SIZE);
         _play(books);
         try books.requireZeroSum() {
@@ -72,7 +72,7 @@ contract LedgerInvariantsControl {
     }
 
     function test_collateral_from_nowhere_is_caught() public {
-        Books books = new Books();
+        Campaign books = new Campaign();
         books.leak(LeakyLedgerMock.Leak.COLLATERAL);
         _play(books);
         try books.requireCollateral() {
@@ -83,7 +83,7 @@ contract LedgerInvariantsControl {
     }
 
     function test_the_same_play_is_clean_without_a_leak() public {
-        Books books = new Books();
+        Campaign books = new Campaign();
         _play(books);
         books.requireLedger();
         books.requireZeroSum();
@@ -92,7 +92,7 @@ contract LedgerInvariantsControl {
     }
 
     /// @dev A few trades at odd sizes and a deposit of collateral.
-    function _play(Books books) private {
+    function _play(Campaign books) private {
         for (uint256 i; i < 8; ++i) {
             books.trade(0, 1, i, 1_000e18 + 7 * i, 8 * i + 1); // accounts 1 and 2: CROSS and PORTFOLIO
         }

@@ -10,6 +10,7 @@ import {WithdrawalQueue} from "../../../contracts/clearing/WithdrawalQueue.sol";
 import {CircuitBreaker} from "../../../contracts/governance/CircuitBreaker.sol";
 import {RiskParameters} from "../../../contracts/governance/RiskParameters.sol";
 import {IClearing} from "../../../contracts/interfaces/IClearing.sol";
+import {IMarginModel} from "../../../contracts/interfaces/IMarginModel.sol";
 import {IPriceDoor} from "../../../contracts/interfaces/IPriceDoor.sol";
 import {IRiskParameters} from "../../../contracts/interfaces/IRiskParameters.sol";
 import {CollateralVault} from "../../../contracts/ledger/CollateralVault.sol";
@@ -17,15 +18,18 @@ import {InstrumentRegistry} from "../../../contracts/ledger/InstrumentRegistry.s
 import {Ledger} from "../../../contracts/ledger/Ledger.sol";
 import {MarginEngine} from "../../../contracts/margin/MarginEngine.sol";
 import {MarginReport} from "../../../contracts/margin/MarginReport.sol";
+import {CallbackTokenMock} from "../../../contracts/mocks/CallbackTokenMock.sol";
 import {TokenMock} from "../../../contracts/mocks/TokenMock.sol";
 import {PriceDoor} from "../../../contracts/oracle/PriceDoor.sol";
 import {MarginMode} from "../../../contracts/types/Book.sol";
-import {InstrumentId, instrumentId, Kind} from "../../../contracts/types/InstrumentId.sol";
+import {InstrumentId, instrumentId, Kind, STRIKE_UNIT} from "../../../contracts/types/InstrumentId.sol";
 import {Parameter} from "../../../contracts/types/Parameter.sol";
 import {Deleverager} from "../../../contracts/waterfall/Deleverager.sol";
 import {InsuranceFund} from "../../../contracts/waterfall/InsuranceFund.sol";
 import {Liquidator} from "../../../contracts/waterfall/Liquidator.sol";
 import {Nominations} from "../../../contracts/waterfall/Nominations.sol";
+import {ShutdownSettlement} from "../../../contracts/waterfall/ShutdownSettlement.sol";
+import {Signatures} from "./Signatures.sol";
 
 interface ICheats {
     function addr(uint256 key) external returns (address);
@@ -35,7 +39,6 @@ interface ICheats {
     function etch(address target, bytes calldata code) external;
     function prank(address sender) external;
     function roll(uint256 number) external;
-    function sign(uint256 key, bytes32 digest) external returns (uint8 v, bytes32 r, bytes32 s);
     function startPrank(address sender) external;
     function stopPrank() external;
     function warp(uint256 time) external;
@@ -45,23 +48,26 @@ interface ICheats {
 ICheats constant CHEATS = ICheats(address(uint160(uint256(keccak256("hevm cheat code")))));
 
 /// @title The whole system for campaigns
-/// @notice Every contract as deployed by scripts/deploy.py, traders in the three modes, a funded liquidator, an oracle that this
-/// contract signs for. Nothing is mocked but the tokens.
-contract World {
+/// @notice Every contract as deployed by scripts/deploy.py, traders in the three modes, a funded liquidator, collateral of 18 and 8
+/// decimals beside the settlement token's 6, an oracle that this contract signs for. Nothing is mocked but the tokens; WETH calls
+/// back inside its transfers where an adversary wants it.
+abstract contract World {
     uint256 internal constant WAD = 1e18;
     uint256 internal constant BEGIN = 1_735_689_600;
     uint8 internal constant ETH = 0;
     uint8 internal constant BTC = 1;
     uint8 internal constant WETH = 0;
+    uint8 internal constant WBTC = 1;
     uint8 internal constant USDC = 255;
-    uint32 internal constant NEAR = uint32(BEGIN + 120 days);
+    uint32 internal constant NEAR = uint32(BEGIN + 120 days); // the first one
     uint32 internal constant FAR = uint32(BEGIN + 365 days);
-    uint256 internal constant ORACLE_KEYS = 1; // signing is most of what an update costs here; quorums: tests/contracts/oracle
     uint64 internal constant TRADERS = 9;
     uint64 internal constant LIQUIDATOR_ACCOUNT = TRADERS + 1;
+    uint256 private constant ORACLE_KEY = 0x0AC1E; // one signer: quorums are tested in tests/contracts/oracle
 
     TokenMock internal immutable usdc;
-    TokenMock internal immutable weth;
+    CallbackTokenMock internal immutable weth;
+    TokenMock internal immutable wbtc;
     InstrumentRegistry internal immutable registry;
     RiskParameters internal immutable parameters;
     CircuitBreaker internal immutable breaker;
@@ -80,20 +86,26 @@ contract World {
     Funding internal immutable funding;
     Settlement internal immutable settlement;
     Liquidator internal immutable liquidator;
+    ShutdownSettlement internal immutable shutdown;
 
-    uint112[] internal instruments;
-    uint256[ORACLE_KEYS] internal oracleKeys;
+    /// @dev Four of ETH and four of BTC that may be traded, then those of the last near expiry that passed (0: none did).
+    uint112[12] internal instruments;
+    uint32 internal near = NEAR;
+    bytes32 internal deployed; // hash over the byte codes of all contracts
     uint256[2] internal spots = [uint256(3_400e18), 94_000e18];
+    /// @dev Asked for at every turn: forge would derive them from the keys each time.
+    mapping(uint64 account => address) internal ownerOf;
 
     constructor() {
         CHEATS.warp(BEGIN);
         // By artifact: with all creation code inside, this contract would not fit into a block.
         usdc = TokenMock(_deploy("TokenMock", abi.encode("USD Coin", "USDC", uint8(6))));
-        weth = TokenMock(_deploy("TokenMock", abi.encode("Wrapped Ether", "WETH", uint8(18))));
+        weth = CallbackTokenMock(_deploy("CallbackTokenMock", ""));
+        wbtc = TokenMock(_deploy("TokenMock", abi.encode("Wrapped Bitcoin", "WBTC", uint8(8))));
         registry = InstrumentRegistry(_deploy("InstrumentRegistry", abi.encode(this)));
         parameters = RiskParameters(_deploy("RiskParameters", abi.encode(this)));
         breaker = CircuitBreaker(_deploy("CircuitBreaker", abi.encode(this)));
-        door = PriceDoor(_deploy("PriceDoor", abi.encode(this, registry, parameters, breaker, _signers(), ORACLE_KEYS)));
+        door = PriceDoor(_deploy("PriceDoor", abi.encode(this, registry, parameters, breaker, _signers(), 1)));
         vault = CollateralVault(_deploy("CollateralVault", abi.encode(usdc, this)));
         ledger = Ledger(_deploy("Ledger", ""));
         engine = MarginEngine(_deploy("MarginEngine", abi.encode(ledger, door, parameters)));
@@ -112,15 +124,12 @@ contract World {
         funding = Funding(_deploy("Funding", abi.encode(ledger, door, parameters)));
         settlement = Settlement(_deploy("Settlement", abi.encode(ledger, door)));
         liquidator = Liquidator(_deploy("Liquidator", abi.encode(ledger, vault, door, parameters, engine, fund, breaker)));
+        shutdown = ShutdownSettlement(_deploy("ShutdownSettlement", abi.encode(_settling())));
+        _wire();
         _configure();
         _list();
         publish();
         _openAccounts();
-    }
-
-    function _trips() private returns (address) {
-        address model = _deploy("MarginModel", abi.encode(engine));
-        return _deploy("TripDiscount", abi.encode(ledger, door, parameters, model, breaker));
     }
 
     // --- people ---
@@ -131,13 +140,15 @@ contract World {
     }
 
     function pay(uint64 account, uint8 token, uint256 quantity) internal {
-        address owner = ledger.account(account).owner;
-        TokenMock erc20 = token == USDC ? usdc : weth;
+        address owner = ownerOf[account];
+        TokenMock erc20 = _token(token);
         erc20.mint(owner, quantity / vault.unit(token));
-        CHEATS.startPrank(owner);
-        erc20.approve(address(vault), type(uint256).max);
+        CHEATS.prank(owner);
         clearing.deposit(account, token, quantity);
-        CHEATS.stopPrank();
+    }
+
+    function _token(uint8 index) internal view returns (TokenMock) {
+        return index == USDC ? usdc : index == WETH ? TokenMock(weth) : wbtc;
     }
 
     // --- prices ---
@@ -151,11 +162,13 @@ contract World {
                 spot: uint96(spots[u]),
                 mark: uint96(spots[u] * (997 + spots[u] % 7) / 1_000), // so that funding flows, now one way and now the other
                 confidence: 10_000,
-                expiries: new IPriceDoor.ExpiryQuote[](block.timestamp < NEAR ? 2 : 1)
+                expiries: new IPriceDoor.ExpiryQuote[](block.timestamp < near ? 2 : 1)
             });
-            if (block.timestamp < NEAR) update.expiries[0] = _quote(NEAR, spots[u]);
+            if (block.timestamp < near) update.expiries[0] = _quote(near, spots[u]);
             update.expiries[update.expiries.length - 1] = _quote(FAR, spots[u]);
-            door.submit(update, _signatures(door.digest(update)));
+            bytes[] memory signatures = new bytes[](1);
+            signatures[0] = Signatures.sign(ORACLE_KEY, door.digest(update));
+            door.submit(update, signatures);
         }
     }
 
@@ -177,40 +190,26 @@ contract World {
         });
     }
 
-    function _signatures(bytes32 digest) private returns (bytes[] memory signatures) {
-        signatures = new bytes[](ORACLE_KEYS);
-        for (uint256 i; i < ORACLE_KEYS; ++i) {
-            (uint8 v, bytes32 r, bytes32 s) = CHEATS.sign(oracleKeys[i], digest);
-            signatures[i] = abi.encodePacked(r, s, v);
-        }
-    }
-
     // --- orders ---
 
     function signed(IClearing.Order memory order) internal returns (IClearing.SignedOrder memory) {
-        uint256 key = keyOf(order.account);
-        (uint8 v, bytes32 r, bytes32 s) = CHEATS.sign(key, clearing.orderHash(order));
-        return IClearing.SignedOrder({order: order, signer: CHEATS.addr(key), signature: abi.encodePacked(r, s, v)});
+        return IClearing.SignedOrder({
+            order: order,
+            signer: ownerOf[order.account],
+            signature: Signatures.sign(keyOf(order.account), clearing.orderHash(order))
+        });
     }
 
     // --- set-up ---
 
-    /// @dev The door wants signatures of ascending signers.
     function _signers() private returns (address[] memory signers) {
-        signers = new address[](ORACLE_KEYS);
-        for (uint256 i; i < ORACLE_KEYS; ++i) {
-            uint256 key = 0x0AC1E + i;
-            uint256 at = i;
-            while (at != 0 && signers[at - 1] > CHEATS.addr(key)) {
-                (signers[at], oracleKeys[at]) = (signers[at - 1], oracleKeys[at - 1]);
-                --at;
-            }
-            (signers[at], oracleKeys[at]) = (CHEATS.addr(key), key);
-        }
+        signers = new address[](1);
+        signers[0] = CHEATS.addr(ORACLE_KEY);
     }
 
-    function _deploy(string memory name, bytes memory arguments) internal returns (address) {
-        return CHEATS.deployCode(string.concat("out/forge/", name, ".sol/", name, ".json"), arguments);
+    function _deploy(string memory name, bytes memory arguments) internal returns (address at) {
+        at = CHEATS.deployCode(string.concat("out/forge/", name, ".sol/", name, ".json"), arguments);
+        deployed = keccak256(abi.encode(deployed, at.codehash));
     }
 
     function _wiring() private view returns (IClearing.Wiring memory) {
@@ -228,17 +227,43 @@ contract World {
         });
     }
 
-    function _configure() private {
+    function _trips() private returns (address) {
+        return _deploy("TripDiscount", abi.encode(ledger, door, parameters, _model(), breaker));
+    }
+
+    function _model() private returns (address) {
+        return _deploy("MarginModel", abi.encode(engine));
+    }
+
+    function _settling() private returns (ShutdownSettlement.Wiring memory) {
+        return ShutdownSettlement.Wiring({
+            breaker: breaker,
+            door: door,
+            parameters: parameters,
+            registry: registry,
+            model: IMarginModel(_model()),
+            ledger: ledger,
+            vault: vault,
+            insuranceFund: address(fund)
+        });
+    }
+
+    function _wire() private {
         address[] memory modules = new address[](1);
         modules[0] = address(deleverager);
         nominations.wire(modules);
-        modules = new address[](3);
-        (modules[0], modules[1], modules[2]) = (address(clearing), address(liquidator), address(deleverager));
+        modules = new address[](4);
+        (modules[0], modules[1]) = (address(clearing), address(liquidator));
+        (modules[2], modules[3]) = (address(deleverager), address(shutdown));
         vault.wire(modules);
-        modules = new address[](6);
+        modules = new address[](7);
         (modules[0], modules[1], modules[2]) = (address(clearing), address(liquidator), address(limits));
         (modules[3], modules[4], modules[5]) = (address(funding), address(settlement), address(deleverager));
+        modules[6] = address(shutdown);
         ledger.wire(modules);
+    }
+
+    function _configure() private {
         breaker.grantRole(breaker.TRIPPER(), address(door));
         breaker.grantRole(breaker.GUARDIAN(), address(this));
         // Handlers move markets as far as they like in a block: the jump rule has tests of its own.
@@ -248,43 +273,58 @@ contract World {
         parameters.set(Parameter.OUTFLOW_CAP, 0.01e18);
         parameters.set(Parameter.OUTFLOW_FLOOR, 500e18);
         vault.list(address(weth));
+        vault.list(address(wbtc));
         parameters.setGroup(1, 0.5e18);
         parameters.setUnderlying(ETH, 1, 1e18);
         parameters.setUnderlying(BTC, 1, 1e18);
         parameters.setCollateral(WETH, IRiskParameters.CollateralConfig(ETH, true, 0.15e18, 0.1e18));
+        parameters.setCollateral(WBTC, IRiskParameters.CollateralConfig(BTC, false, 0.15e18, 0.1e18));
         fund.setMember(address(liquidator), 10_000_000e18, 1 days);
         fund.setAgent(address(deleverager), address(liquidator));
-        usdc.mint(address(fund), 100_000e6); // little, so that some deficits exceed it
+        usdc.mint(address(fund), 100_000e6);
     }
 
     function _list() private {
         string[2] memory symbols = ["ETH", "BTC"];
         for (uint8 u; u < 2; ++u) {
             registry.listUnderlying(u, symbols[u], true);
-            registry.listExpiry(u, NEAR);
             registry.listExpiry(u, FAR);
-            uint64 strike = u == ETH ? 3_500e8 : 95_000e8;
-            _add(instrumentId(Kind.PERP, u, 0, 0));
-            _add(instrumentId(Kind.FUTURE, u, NEAR, 0));
-            _add(instrumentId(Kind.CALL, u, NEAR, strike));
-            _add(instrumentId(Kind.PUT, u, FAR, strike));
+            instruments[4 * u] = _id(Kind.PERP, u, 0, 0);
+            instruments[4 * u + 3] = _id(Kind.PUT, u, FAR, u == ETH ? 3_500e8 : 95_000e8);
+        }
+        _listNear();
+    }
+
+    /// @dev A future and a call at about the money for each underlying, in the place of those that expired.
+    function _listNear() internal {
+        for (uint8 u; u < 2; ++u) {
+            (instruments[8 + 2 * u], instruments[9 + 2 * u]) = (instruments[4 * u + 1], instruments[4 * u + 2]);
+            registry.listExpiry(u, near);
+            uint256 step = u == ETH ? 100e18 : 1_000e18;
+            instruments[4 * u + 1] = _id(Kind.FUTURE, u, near, 0);
+            instruments[4 * u + 2] = _id(Kind.CALL, u, near, uint64((spots[u] / step + 1) * step / STRIKE_UNIT));
         }
     }
 
-    function _add(InstrumentId id) private {
-        instruments.push(InstrumentId.unwrap(id));
+    function _id(Kind kind, uint8 u, uint32 expiry, uint64 strike) private pure returns (uint112) {
+        return InstrumentId.unwrap(instrumentId(kind, u, expiry, strike));
     }
 
     function _openAccounts() private {
-        for (uint64 id = 1; id <= TRADERS; ++id) {
-            CHEATS.prank(CHEATS.addr(keyOf(id)));
-            clearing.openAccount(MarginMode(id % 3));
+        for (uint64 id = 1; id <= LIQUIDATOR_ACCOUNT; ++id) {
+            address owner = CHEATS.addr(keyOf(id));
+            ownerOf[id] = owner;
+            CHEATS.startPrank(owner);
+            usdc.approve(address(vault), type(uint256).max);
+            weth.approve(address(vault), type(uint256).max);
+            wbtc.approve(address(vault), type(uint256).max);
+            clearing.openAccount(id == LIQUIDATOR_ACCOUNT ? MarginMode.PORTFOLIO : MarginMode(id % 3));
+            CHEATS.stopPrank();
+            if (id == LIQUIDATOR_ACCOUNT) continue;
             // Some with cash alone, some with both, some with little but collateral.
             pay(id, USDC, id > 6 ? 4_000e18 : 60_000e18);
             if (id > 3) pay(id, WETH, id > 6 ? 25e18 : 5e18);
         }
-        CHEATS.prank(CHEATS.addr(keyOf(LIQUIDATOR_ACCOUNT)));
-        clearing.openAccount(MarginMode.PORTFOLIO);
         pay(LIQUIDATOR_ACCOUNT, USDC, 3_000_000e18);
     }
 }
