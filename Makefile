@@ -64,7 +64,7 @@ parity-deep: setup compile ## keeper against contract on 200,000 random portfoli
 fuzz: setup ## long fuzz campaign
 	$(STAGE) 'fuzz' env FOUNDRY_FUZZ_RUNS=20000 forge test --match-test '^testFuzz'
 
-invariants: setup ## long invariant campaign, one JSON line; make invariants ARGS='--runs 5000'
+invariants: setup ## invariant campaign of 5,000,000 calls, goes on where it was stopped; ends with one JSON line; ARGS='--calls 100000'
 	$(STAGE) 'invariants' $(PY) -m scripts.invariants $(ARGS)
 
 slither: setup ## static analysis of the contracts; fails on a finding that toolchain/slither-answers.toml does not answer

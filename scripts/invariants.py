@@ -181,7 +181,7 @@ def main() -> int:
     REPORTS.mkdir(parents=True, exist_ok=True)
     if options.fresh:
         CAMPAIGN.unlink(missing_ok=True)
-    subprocess.run([FORGE, "build"], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([FORGE, "build", "tests/forge/invariants/Ledger.t.sol"], cwd=ROOT, check=True, capture_output=True)
     code = play(options.seed, runs=1, depth=1)["code"]
     rows = campaign(options, code)
     (REPORTS / "handlers.json").write_text(json.dumps(handlers(rows), indent=1))

@@ -29,8 +29,7 @@ contract Bankruptcy is World {
     constructor() {
         CHAIN.pauseGasMetering();
         for (uint256 i; i < HOLDERS; ++i) {
-            CHEATS.prank(CHEATS.addr(0xBEEF));
-            uint64 id = clearing.openAccount(MarginMode.CROSS);
+            uint64 id = _openAccount(CHEATS.addr(0xBEEF), MarginMode.CROSS);
             _holders[i] = id;
             pay(id, USDC, (10_000 + i * 500) * 1e18);
             _sell(id, BANKRUPT, PERP, 1e18, PRICE);

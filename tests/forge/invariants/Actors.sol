@@ -129,7 +129,7 @@ abstract contract Actors is Liquidations {
     }
 
     function updateFunding(uint256 what, uint256 wait) external {
-        (, uint256 at) = funding.lastUpdate(uint8(what % 2));
+        (,, uint256 at) = funding.lastUpdate(uint8(what % 2));
         if (block.timestamp < at + 1 minutes) CHEATS.warp(at + 1 minutes + wait % 10 minutes);
         funding.update(uint8(what % 2));
     }

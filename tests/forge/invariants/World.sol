@@ -139,6 +139,17 @@ abstract contract World {
         return 0xACC0 + (account + 1) / 2;
     }
 
+    /// @dev Its owner lets the vault take what is deposited.
+    function _openAccount(address owner, MarginMode mode) internal returns (uint64 id) {
+        CHEATS.startPrank(owner);
+        usdc.approve(address(vault), type(uint256).max);
+        weth.approve(address(vault), type(uint256).max);
+        wbtc.approve(address(vault), type(uint256).max);
+        id = clearing.openAccount(mode);
+        CHEATS.stopPrank();
+        ownerOf[id] = owner;
+    }
+
     function pay(uint64 account, uint8 token, uint256 quantity) internal {
         address owner = ownerOf[account];
         TokenMock erc20 = _token(token);
@@ -244,6 +255,7 @@ abstract contract World {
             model: IMarginModel(_model()),
             ledger: ledger,
             vault: vault,
+            queue: queue,
             insuranceFund: address(fund)
         });
     }
@@ -312,14 +324,7 @@ abstract contract World {
 
     function _openAccounts() private {
         for (uint64 id = 1; id <= LIQUIDATOR_ACCOUNT; ++id) {
-            address owner = CHEATS.addr(keyOf(id));
-            ownerOf[id] = owner;
-            CHEATS.startPrank(owner);
-            usdc.approve(address(vault), type(uint256).max);
-            weth.approve(address(vault), type(uint256).max);
-            wbtc.approve(address(vault), type(uint256).max);
-            clearing.openAccount(id == LIQUIDATOR_ACCOUNT ? MarginMode.PORTFOLIO : MarginMode(id % 3));
-            CHEATS.stopPrank();
+            _openAccount(CHEATS.addr(keyOf(id)), id == LIQUIDATOR_ACCOUNT ? MarginMode.PORTFOLIO : MarginMode(id % 3));
             if (id == LIQUIDATOR_ACCOUNT) continue;
             // Some with cash alone, some with both, some with little but collateral.
             pay(id, USDC, id > 6 ? 4_000e18 : 60_000e18);
