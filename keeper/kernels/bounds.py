@@ -20,9 +20,11 @@ from typing import Any
 import numba
 import numpy as np
 
+from keeper.kernels.accounts import ALONE, CLOSES, FIGURES, JOINS
+from keeper.kernels.charges import CHARGED
 from keeper.kernels.compilation import ParallelKernel, forced_inline, kernel
 from keeper.kernels.pricing import COLUMNS
-from keeper.kernels.reduction import ALONE, AUXILIARY, CLOSES, FIGURES, JOINS, worst_of
+from keeper.kernels.reduction import worst_of
 from keeper.kernels.vectors import absolute, fma, load, splat, store, take
 from keeper.model import SECONDS_PER_YEAR
 
@@ -171,7 +173,7 @@ def _rise(b: float, zs: int, z_first: int, role: Any, group: Any, kappa: Any, pn
 
 @ParallelKernel
 def box_accounts(  # noqa: C901 - formula (1), term by term
-    chosen: Any, grid: Any, slopes: Any, auxiliary: Any, bounds: Any, unit: Any,
+    chosen: Any, grid: Any, slopes: Any, sums: Any, stride: int, bounds: Any, unit: Any,
     first: Any, instrument: Any, size: Any, collateral: Any,
     account_signature: Any, signature_start: Any, length: Any, underlying: Any, group: Any, role: Any, portfolio: Any, joins: Any,
     spot: Any, kappa: Any, token_price: Any, token_underlying: Any, reach: Any,
@@ -187,7 +189,7 @@ def box_accounts(  # noqa: C901 - formula (1), term by term
     """
     m, cap, vega_rate, delta_free, vega_free = rules[0], rules[7], rules[8], rules[15], rules[16]
     contingency, roll_min = rules[17], rules[2]
-    underlyings, tokens = len(spot), len(token_price)
+    underlyings, tokens, accounts = len(spot), len(token_price), len(first) - 1
     for thread in numba.prange(threads):
         part = scratch[thread * 4 * room * COLUMNS : (thread + 1) * 4 * room * COLUMNS]
         pnl, slope = part[: 2 * room * COLUMNS], part[2 * room * COLUMNS :]
@@ -217,7 +219,7 @@ def box_accounts(  # noqa: C901 - formula (1), term by term
                     if holding:
                         for k in range(tokens):
                             if token_underlying[k] == u:
-                                worth = collateral[a * tokens + k] * token_price[k]
+                                worth = collateral[k * accounts + a] * token_price[k]
                                 dollars += worth
                                 curve += _GROWTH * worth * (1.0 + m + m * reach[u])
                                 drift += _GROWTH * worth * (3.0 + m * reach[u])
@@ -238,8 +240,8 @@ def box_accounts(  # noqa: C901 - formula (1), term by term
                             drift += held * bounds[row + 3]
                             big_delta += held * bounds[row + 6]
                             big_vega += held * bounds[row + 7]
-                            dollars += contracts * auxiliary[i * AUXILIARY + 5]
-                            vega += contracts * auxiliary[i * AUXILIARY + 6]
+                            dollars += contracts * sums[i * stride + CHARGED + 3]
+                            vega += contracts * sums[i * stride + CHARGED + 4]
                             _add(pnl, at, grid, i * COLUMNS, contracts)
                             _add(slope, at, slopes, i * COLUMNS, contracts)
                         else:

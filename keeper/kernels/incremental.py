@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.errors import BookError, ParameterError
+from keeper.kernels.accounts import margin_accounts
 from keeper.kernels.bounds import BOUNDS, DRIFT, bound_row, box_accounts, fill_bounds
+from keeper.kernels.charges import fill_standard_row, fill_sums_row
 from keeper.kernels.compilation import kernel
 from keeper.kernels.market import MarketVector
 from keeper.kernels.memory import line_aligned
 from keeper.kernels.prepared import PreparedBook
 from keeper.kernels.pricing import COLUMNS, fill_slots, price_eight, price_row, slope_row
-from keeper.kernels.reduction import fill_auxiliary_row, fill_short_margin_row, margin_accounts
 from keeper.model import SECONDS_PER_YEAR, Market
 
 __all__ = ["IncrementalBook", "TickCount"]
@@ -60,16 +61,17 @@ def _advance(  # noqa: C901 - one call per tick: what a call costs would be more
     time: int, spot: Any, mark: Any, forward: Any, rate: Any, svi: Any, token_price: Any,
     until_time: int, base_slots: Any, base_token_price: Any, slot_rules: Any, slot_underlying: Any, expiry: Any, slots: Any,
     epoch: Any, epoch_time: Any, band: float, epoch_seconds: int, low: Any, high: Any, until: Any, hot: Any, hot_count: Any,
-    chosen: Any, chunk_signature: Any, chunk_segment: Any, ones: Any, account_segment: Any, stamp: Any, block_stamp: Any,
+    chosen: Any, chunk_signature: Any, ones: Any, stamp: Any, block_stamp: Any,
     slot: Any, strike: Any, padded_strike: Any, sign: Any, scenario_table: Any, vol_limits: Any, work: Any, width: int, slopes: Any,
-    half: Any, reach: Any, bounds: Any, bound_rules: Any, seconds: Any, spot_scale: Any, charge_rules: Any, short_rules: Any,
+    half: Any, reach: Any, bounds: Any, bound_rules: Any, seconds: Any, spot_scale: Any, charge_rules: Any, standard_rules: Any,
     gamma_step: float, pace: float, horizon: int, account_signature: Any, box_scratch: Any, box_room: int, below: Any, counter: Any,
-    grid: Any, auxiliary: Any, outputs: Any, short_margin: Any, kind: Any, near: Any, unit: Any,
-    first: Any, instrument: Any, opens: Any, size: Any, contracts_held: Any, funds: Any, collateral: Any,
-    signature_start: Any, length: Any, underlying: Any, group: Any, role: Any, portfolio: Any, joins: Any,
-    own_spot: Any, own_mark: Any, step: Any, steep: Any, doubt: Any, kappa: Any,
+    grid: Any, sums: Any, stride: int, outputs: Any, standard: Any, kind: Any, near: Any, unit: Any,
+    first: Any, instrument: Any, opens: Any, size: Any, contracts_held: Any, shorts_held: Any, perps_held: Any, funds: Any,
+    collateral: Any,
+    signature_start: Any, held: Any, length: Any, underlying: Any, group: Any, role: Any, portfolio: Any, joins: Any,
+    own_spot: Any, own_mark: Any, step: Any, steep: Any, doubt: Any, dearest: Any, kappa: Any,
     own_token_price: Any, token_underlying: Any, kept_initial: Any, kept_maintenance: Any,
-    rules: Any, limits: Any, scenarios: int, scratch: Any, room: int, figures: Any, others: Any, unsound: Any,
+    rules: Any, terms: Any, limits: Any, scenarios: int, scratch: Any, figures: Any, others: Any, unsound: Any,
 ) -> int:  # fmt: skip
     """One tick; returns how many accounts were evaluated, or -1 where it needs a full pass and nothing was changed."""
     U = len(spot)
@@ -133,11 +135,12 @@ def _advance(  # noqa: C901 - one call per tick: what a call costs would be more
             half[2 * e], half[2 * e + 1] = 1.0 + slot_rules[5] * scale, 1.0 - slot_rules[6] * scale
     for u in range(U):
         own_spot[u], own_mark[u], step[u], steep[u] = spot[u], slots[16 * u], spot[u] * gamma_step * spot_scale[u], 0
+        dearest[u] = 0.0
     for k in range(len(token_price)):
         own_token_price[k] = token_price[k]
     for number in range(count):
         a = chosen[number]
-        chunk_signature[number], chunk_segment[number] = account_signature[a], account_segment[a]
+        chunk_signature[number] = account_signature[a]
         for p in range(first[a], first[a + 1]):
             i = np.int64(instrument[p])
             if stamp[1 + i] != stamp[0]:
@@ -147,24 +150,23 @@ def _advance(  # noqa: C901 - one call per tick: what a call costs would be more
                 stamp[1 + i] = stamp[0]
                 price_row(i, slot, padded_strike, sign, slot_underlying, scenario_table, U, work, grid, width)
                 slope_row(i, slot, sign, slot_underlying, scenario_table, U, work, outputs, slopes, width)
-                fill_auxiliary_row(
-                    i, slot, kind, slots, slot_underlying, seconds, spot_scale, charge_rules, outputs, width, auxiliary, steep
-                )
-                fill_short_margin_row(i, slot, kind, strike, slots, short_rules, outputs, short_margin)
+                fill_sums_row(i, slot, kind, slots, slot_underlying, seconds, spot_scale, charge_rules, outputs, width, sums, stride, steep)
+                fill_standard_row(i, slot, kind, strike, slots, slot_underlying, standard_rules, outputs, standard, dearest)
                 bound_row(
                     i, slot, kind, strike, slots, slot_underlying, seconds, half, reach, doubt, spot_scale, bound_rules, work, width,
                     bounds,
                 )  # fmt: skip
     counter[0] = 0
     _margin_serial(
-        grid, auxiliary, outputs, short_margin, kind, near, unit, first, instrument, opens, size, contracts_held, funds, collateral,
-        signature_start, length, underlying, group, role, portfolio, joins, own_spot, own_mark, step, steep, doubt, kappa,
-        own_token_price, token_underlying, kept_initial, kept_maintenance, rules, limits, scenarios, scratch, room,
-        figures, others, unsound, chunk_signature[:count], chosen[:count], ones[:count], chunk_segment[:count], False, counter, 1,
+        grid, sums, stride, outputs, standard, kind, near, unit, first, instrument, opens, size, contracts_held, shorts_held, perps_held,
+        funds, collateral,
+        signature_start, held, length, underlying, group, role, portfolio, joins, own_spot, own_mark, step, steep, doubt, dearest, kappa,
+        own_token_price, token_underlying, kept_initial, kept_maintenance, rules, terms, limits, scenarios, scratch,
+        figures, others, unsound, chunk_signature[:count], chosen[:count], ones[:count], False, counter, 1,
     )  # fmt: skip
     counter[0] = 0
     _box_serial(
-        chosen[:count], grid, slopes, auxiliary, bounds, unit, first, instrument, size, collateral, account_signature,
+        chosen[:count], grid, slopes, sums, stride, bounds, unit, first, instrument, size, collateral, account_signature,
         signature_start, length, underlying, group, role, portfolio, joins, own_spot, kappa, own_token_price, token_underlying, reach,
         bound_rules, scenarios, figures, time, min(horizon, until_time - time), least_seconds, pace, box_scratch, box_room,
         low, high, until, below, counter, 1,
@@ -190,16 +192,14 @@ class IncrementalBook:
         A, U, width = prepared.book.accounts, len(t.plan.underlyings), t.width
         signatures = np.diff(y.signature_start)
         self._signature = np.zeros(A, dtype=np.int64)
-        self._segment = np.zeros(A, dtype=np.int64)
-        for q, start, count, segment in zip(y.chunk_signature, y.chunk_start, y.chunk_count, y.chunk_segment, strict=True):
+        for q, start, count in zip(y.chunk_signature, y.chunk_start, y.chunk_count, strict=True):
             self._signature[start : start + count] = q
-            self._segment[start : start + count] = segment + np.arange(count) * signatures[q]
         self._slope = line_aligned(width * COLUMNS)
         self._bounds = line_aligned(width * BOUNDS)
         self._low, self._high = np.zeros(A * U), np.zeros(A * U)
         self._until = np.zeros(A, dtype=np.int64)
         self.below: NDArray[np.uint8] = np.zeros(A, dtype=np.uint8)
-        self._hot, self._chosen, self._chunks, self._segments = np.zeros((4, A + 1), dtype=np.int64)
+        self._hot, self._chosen, self._chunks = np.zeros((3, A + 1), dtype=np.int64)
         self._ones = np.ones(A, dtype=np.int64)
         self._all = np.arange(A)
         self._hot_count = np.zeros(1, dtype=np.int64)
@@ -275,9 +275,9 @@ class IncrementalBook:
         figures = margin_arguments[-3]
         horizon = _SECONDS_PER_DAY
         box_accounts(
-            self._all, t.flat_grid, self._slope, prepared.auxiliary, self._bounds, tick.unit, y.first, y.instrument, y.size,
-            y.collateral.reshape(-1), self._signature, y.signature_start, y.length, y.underlying, y.group, y.role, y.portfolio, y.joins,
-            tick.spot, tick.kappa, tick.token_price, prepared.token_underlying, reach, self._rules, len(p.scenarios), figures, v.time,
+            self._all, t.flat_grid, self._slope, t.sums, t.stride, self._bounds, tick.unit, y.first, y.instrument, y.size,
+            y.collateral, self._signature, y.signature_start, y.length, y.underlying, y.group, y.role, y.portfolio, y.joins,
+            tick.spot, tick.kappa, tick.token_price, prepared.token_underlying, reach, self._rules, len(t.moving), figures, v.time,
             min(horizon, until - v.time), least, self._pace, self._scratch, self._room, self._low, self._high, self._until, self.below,
             np.zeros(1, dtype=np.int64), prepared.threads,
         )  # fmt: skip
@@ -286,9 +286,9 @@ class IncrementalBook:
         self._arguments = (
             until, flat.copy(), tick.token_price.copy(), self._slot_rules, plan.slot_underlying, plan.expiry, self._slots.reshape(-1),
             self._epoch, self._epoch_time, self._band, self._epoch_seconds, self._low, self._high, self._until, self._hot, self._hot_count,
-            self._chosen, self._chunks, self._segments, self._ones, self._segment, self._stamp, self._block_stamp,
+            self._chosen, self._chunks, self._ones, self._stamp, self._block_stamp,
             t.padded_slot, strike, t.padded_strike, t.sign, tables.reshape(-1).copy(), t.vol_limits, t.work, t.width, self._slope,
-            half, reach, self._bounds, self._rules, tick.seconds, v.spot_scale.copy(), prepared.charge_rules, prepared.short_rules,
+            half, reach, self._bounds, self._rules, tick.seconds, v.spot_scale.copy(), prepared.charge_rules, prepared.standard_rules,
             p.gamma_step, self._pace, horizon, self._signature, self._scratch, self._room, self.below, np.zeros(1, dtype=np.int64),
             *margin_arguments,
         )  # fmt: skip

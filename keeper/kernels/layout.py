@@ -7,38 +7,38 @@ rows of the grid are found in the nearest cache more often.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keeper.errors import MarketError
+from keeper.kernels.accounts import AHEAD, ALONE, CHUNK, CLOSES, JOINS
+from keeper.kernels.charges import NETTED
 from keeper.kernels.memory import line_aligned
-from keeper.kernels.reduction import ALONE, CLOSES, JOINS
 from keeper.margin import Book
 from keeper.margin.book import sum_by
-from keeper.model import CorrelationGroup, MarginMode
+from keeper.model import CorrelationGroup, Kind, MarginMode
 
-__all__ = ["CHUNK", "AccountLayout", "SegmentLayout"]
+__all__ = ["AccountLayout", "SegmentLayout"]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-
-CHUNK = 64
-"""Accounts per unit of work; the units are shuffled over the threads, so that each gets its share of long accounts."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountLayout:
     """A accounts in Q signatures of Z segments in all, P positions, C chunks, K tokens.
 
-    row [A]: the account's row in the book; first [A + 1] position; instrument [P] (uint16 where it fits); opens [P]: 1
-    where another expiry than the previous position's begins, in a segment's first position 1 unless it is undated; size [P];
-    contracts [G]: sum of |size| of each segment; funds [A]: cash - cost of all positions; collateral [A, K].
-    signature_start [Q + 1] into: length, underlying (row in the market), group (-1: none), role [Z].
-    portfolio, joins [Q]: 1 where the accounts are margined by stress, and where some hold collateral.
-    chunk_signature, chunk_start, chunk_count, chunk_segment (the first of `contracts`) [C].
+    row [A]: the account's row in the book; first [A + 1] position; instrument [P + AHEAD] (uint16 where it fits, zeros in
+    the end); opens [P]: NETTED where another expiry than the previous position's begins, in a segment's first position unless
+    it is undated, else 0; size [P]. Of each segment [G], those of a signature by underlying, then by account: contracts, sum
+    of |size|; shorts, calls sold net of those bought and puts likewise, per expiry; perps, sum of their |size|. funds [A]:
+    cash - cost of all positions; collateral [K A], by token. Eight places after the ends of these can be read.
+    signature_start [Q + 1] into: held (added to an account: its place in contracts, shorts, perps), length, underlying (row in
+    the market), group (-1: none), role [Z]. portfolio, joins [Q]: 1 where the accounts are margined by stress, and where some
+    hold collateral. chunk_signature, chunk_start, chunk_count [C].
     """
 
     row: Indices
@@ -47,9 +47,12 @@ class AccountLayout:
     opens: NDArray[np.uint8]
     size: Floats
     contracts: Floats
+    shorts: Floats
+    perps: Floats
     funds: Floats
     collateral: Floats
     signature_start: Indices
+    held: Indices
     length: Indices
     underlying: Indices
     group: Indices
@@ -59,7 +62,6 @@ class AccountLayout:
     chunk_signature: Indices
     chunk_start: Indices
     chunk_count: Indices
-    chunk_segment: Indices
 
     @classmethod
     def of(cls, book: Book, underlyings: tuple[int, ...], groups: tuple[CorrelationGroup, ...], seed: int = 7) -> AccountLayout:
@@ -115,10 +117,10 @@ class AccountLayout:
         instrument = book.instrument[positions]
         opens = np.zeros(P, dtype=np.uint8)
         if P:
-            opens[1:] = book.bucket[positions][1:] != book.bucket[positions][:-1]
+            opens[1:] = NETTED * (book.bucket[positions][1:] != book.bucket[positions][:-1])
             begin = np.cumsum(lengths[by_account]) - lengths[by_account]
             begin = begin[lengths[by_account] > 0]
-            opens[begin] = book.table.expiry[instrument[begin]] != 0
+            opens[begin] = NETTED * (book.table.expiry[instrument[begin]] != 0)
         cost = sum_by(book.position_account, book.cost, A)
 
         sizes = np.diff(np.append(signature_first, A))
@@ -130,19 +132,27 @@ class AccountLayout:
         shuffled = np.random.default_rng(seed).permutation(len(chunk_signature))
         size = line_aligned(P)
         size[:] = book.size[positions]
-        run = np.repeat(np.arange(len(by_account)), lengths[by_account])
-        contracts = sum_by(run, np.abs(size), len(by_account))
-        segments_before = np.cumsum(per_account[accounts]) - per_account[accounts]
+        # Segments of one signature by underlying, then by account, so that eight accounts are read at once.
+        owners = np.repeat(sizes, counts)
+        held_z = np.concatenate([[0], np.cumsum(owners)])[:-1] - np.repeat(signature_first, counts)
+        account = np.repeat(np.arange(A), per_account[accounts])
+        segment_z = np.repeat(signature_start[:-1], sizes)[account] + column[by_account]
+        spread = np.empty(len(by_account), dtype=np.int64)
+        spread[held_z[segment_z] + account] = order[by_account]
+        contracts, shorts, perps = (_with_room(figures[spread]) for figures in _held(book))
         return cls(
             row=accounts,
             first=first,
-            instrument=np.ascontiguousarray(instrument),
+            instrument=np.append(instrument, np.zeros(AHEAD, dtype=instrument.dtype)),
             opens=opens,
             size=size,
             contracts=contracts,
-            funds=book.cash[accounts] - cost[accounts],
-            collateral=np.ascontiguousarray(book.collateral[accounts]),
+            shorts=shorts,
+            perps=perps,
+            funds=_with_room(book.cash[accounts] - cost[accounts]),
+            collateral=_with_room(book.collateral[accounts].T.reshape(-1)),
             signature_start=signature_start,
+            held=held_z,
             length=length_z,
             underlying=under_z,
             group=group_z,
@@ -152,7 +162,39 @@ class AccountLayout:
             chunk_signature=chunk_signature[shuffled],
             chunk_start=chunk_start[shuffled],
             chunk_count=chunk_count[shuffled],
-            chunk_segment=segments_before[chunk_start[shuffled]],
+        )
+
+    def tiled(self, sizes: Floats, kind: NDArray[np.uint8], funds: Floats) -> AccountLayout:
+        """K variants of the only account of this layout. sizes [K, P] in its order of positions; kind [P] of their
+        instruments; funds [K]."""
+        count, P = sizes.shape
+        size = line_aligned(max(1, count * P))[: count * P]
+        size[:] = sizes.reshape(-1)
+        owner = np.repeat(np.arange(len(self.length)), self.length)
+        in_segment = owner[:, None] == np.arange(len(self.length))
+        opens = np.flatnonzero((self.opens != 0) | (np.diff(owner, prepend=-1) != 0))
+        in_bucket = (np.searchsorted(opens, np.arange(P), side="right") - 1)[:, None] == np.arange(len(opens))
+        sold = np.zeros((count, len(opens)))
+        for option in (Kind.CALL, Kind.PUT):
+            sold += np.maximum(0.0, -(sizes * (kind == option)) @ in_bucket)
+        amounts = np.abs(sizes)
+        chunks = np.arange(0, count, CHUNK)
+        return replace(
+            self,
+            row=np.arange(count),
+            first=np.arange(count + 1) * P,
+            instrument=np.append(np.tile(self.instrument[:P], count), self.instrument[P:]),
+            opens=np.tile(self.opens, count),
+            size=size,
+            contracts=_with_room((amounts @ in_segment).T.reshape(-1)),
+            shorts=_with_room((sold @ in_segment[opens]).T.reshape(-1)),
+            perps=_with_room(((amounts * (kind == Kind.PERP)) @ in_segment).T.reshape(-1)),
+            funds=_with_room(funds),
+            collateral=_with_room(np.repeat(self.collateral, count)),
+            held=count * np.arange(len(self.length)),
+            chunk_signature=np.zeros(len(chunks), dtype=np.int64),
+            chunk_start=chunks,
+            chunk_count=np.minimum(CHUNK, count - chunks),
         )
 
 
@@ -207,6 +249,25 @@ def _market_rows(book: Book, underlyings: tuple[int, ...]) -> Indices:
     if unknown.size:
         raise MarketError(f"expected collateral that joins one of the underlyings {list(underlyings)}, got {unknown[0]}")
     return np.searchsorted(known, wanted)
+
+
+def _held(book: Book) -> tuple[Floats, Floats, Floats]:
+    """contracts, shorts and perps of AccountLayout [G], in the order of the book."""
+    kind, segment = book.table.kind[book.instrument], book.position_segment
+    sold = np.zeros(len(book.bucket_segment))
+    for option in (Kind.CALL, Kind.PUT):
+        sold += np.maximum(0.0, -sum_by(book.bucket, np.where(kind == option, book.size, 0.0), len(sold)))
+    contracts = np.abs(book.size)
+    return (
+        sum_by(segment, contracts, book.segments),
+        sum_by(book.bucket_segment, sold, book.segments),
+        sum_by(segment, np.where(kind == Kind.PERP, contracts, 0.0), book.segments),
+    )
+
+
+def _with_room(values: Floats) -> Floats:
+    """The same values, with eight zeros behind them that a kernel may read."""
+    return np.append(values, np.zeros(8))[: len(values)]
 
 
 def _expand(starts: Indices, counts: Indices) -> Indices:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from keeper.errors import MarketError
 from keeper.kernels.pricing import fill_slots
-from keeper.model import Kind, Market, Parameters
+from keeper.model import Kind, Market, Parameters, VolDirection
 from keeper.pricing import InstrumentTable, scenario_shocks
 
-__all__ = ["MarketPlan", "MarketVector"]
+__all__ = ["MarketPlan", "MarketVector", "moving_scenarios"]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -126,16 +126,24 @@ class MarketPlan:
         return table
 
     def scenarios(self, vector: MarketVector, parameters: Parameters) -> Floats:
-        """[U, 3, 40] relative shock, ln(1 + shock), weight; then the three vol directions' masks follow as [3, 40]."""
-        shocks = scenario_shocks(vector.spot_scale, parameters)
-        S, U = len(shocks.weight), len(self.underlyings)
+        """[U, 3, 40] relative shock, ln(1 + shock), weight; then the three vol directions' masks follow as [3, 40]. The
+        scenarios are those of `moving_scenarios`."""
+        shocks, moving = scenario_shocks(vector.spot_scale, parameters), moving_scenarios(parameters)
+        S, U = len(moving), len(self.underlyings)
         table = np.zeros((3 * U + 3, 40))
         for u in range(U):
-            table[3 * u, :S] = shocks.spot[u]
-            table[3 * u + 1, :S] = np.log1p(shocks.spot[u])
-            table[3 * u + 2, :S] = shocks.weight
+            table[3 * u, :S] = shocks.spot[u, moving]
+            table[3 * u + 1, :S] = np.log1p(shocks.spot[u, moving])
+            table[3 * u + 2, :S] = shocks.weight[moving]
         table[3 * U, :] = 1.0
         for direction in (1, 2):
-            table[3 * U, :S][shocks.vol == direction] = 0.0
-            table[3 * U + direction, :S][shocks.vol == direction] = 1.0
+            table[3 * U, :S][shocks.vol[moving] == direction] = 0.0
+            table[3 * U + direction, :S][shocks.vol[moving] == direction] = 1.0
         return table
+
+
+def moving_scenarios(parameters: Parameters) -> Indices:
+    """Numbers of the scenarios in which anything changes. The others, without any shock, have no loss, which every worst
+    case includes anyway: their columns are left to sums."""
+    moves = [number for number, s in enumerate(parameters.scenarios) if s.spot_shock != 0.0 or s.vol is not VolDirection.NONE]
+    return np.array(moves, dtype=np.int64)

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.errors import BookError, MarketError
-from keeper.kernels.layout import CHUNK, AccountLayout, SegmentLayout
-from keeper.kernels.market import MarketPlan, MarketVector
+from keeper.kernels.accounts import FIGURES, SCRATCH, margin_accounts
+from keeper.kernels.charges import CHARGED, STANDARD, charge_terms, fill_rows
+from keeper.kernels.layout import AccountLayout, SegmentLayout
+from keeper.kernels.market import MarketPlan, MarketVector, moving_scenarios
 from keeper.kernels.memory import line_aligned
 from keeper.kernels.pricing import COLUMNS, OUTPUTS, price_slots
-from keeper.kernels.reduction import AUXILIARY, FIGURES, fill_auxiliary, fill_short_margin, margin_accounts, stress_losses
+from keeper.kernels.reduction import stress_losses
 from keeper.margin import Book
 from keeper.model import CorrelationGroup, Kind, Market, Parameters
 from keeper.pricing import InstrumentTable, PricedTable, Quotes, scenario_shocks, shocked_vol
@@ -91,19 +93,21 @@ class PreparedTable:
         self.padded_strike[options] = table.strike[options]
         self.sign[options] = np.where(table.kind[options] == Kind.CALL, 1.0, -1.0)
         self.work, self.outputs = line_aligned(16 * self.width), line_aligned(OUTPUTS * self.width)
-        self._grid = line_aligned(self.width * COLUMNS)
+        self.flat_grid = line_aligned(self.width * COLUMNS)
+        self.moving = moving_scenarios(parameters)
+        self.fused = len(self.moving) <= COLUMNS - 8 + CHARGED
+        self.stride = COLUMNS if self.fused else 8
+        self.sums = self.flat_grid[COLUMNS - 8 :] if self.fused else line_aligned(self.width * 8)
         self.vol_limits = np.array([parameters.vol_floor_up, parameters.vol_floor_down, parameters.svi_clamp])
         self._scenarios, self._scale = np.zeros((0, COLUMNS)), np.zeros(0)
         self.slots = np.zeros((0, 16))
 
     @property
     def grid(self) -> Floats:
-        """[I, 40] weighted P&L, zero from S on; overwritten by the next `price`."""
-        return self._grid.reshape(self.width, COLUMNS)[: len(self.table)]
-
-    @property
-    def flat_grid(self) -> Floats:
-        return self._grid
+        """[I, 40] weighted P&L in the parameters' scenarios, zero from S on: a copy."""
+        grid = line_aligned(len(self.table), COLUMNS)
+        grid[:, self.moving] = self.flat_grid.reshape(self.width, COLUMNS)[: len(self.table), : len(self.moving)]
+        return grid
 
     def vector(self, market: Market | MarketVector) -> MarketVector:
         return market if isinstance(market, MarketVector) else self.plan.read(market)
@@ -116,7 +120,7 @@ class PreparedTable:
             self._scenarios, self._scale = self.plan.scenarios(vector, self.parameters), vector.spot_scale.copy()
         price_slots(
             self.padded_slot, self.padded_strike, self.sign, slots.reshape(-1), self.plan.slot_underlying, self._scenarios.reshape(-1),
-            len(self.plan.underlyings), self.vol_limits, self.work, self.outputs, self._grid, self.width,
+            len(self.plan.underlyings), self.vol_limits, self.work, self.outputs, self.flat_grid, self.width,
             np.zeros(1, dtype=np.int64), self.threads,
         )  # fmt: skip
         return slots
@@ -154,11 +158,9 @@ class PreparedTable:
         )
         move = np.where(options[:, None], shocked_vol(vol, seconds, self.parameters) - vol[:, None], 0.0)
         outputs = self.outputs.reshape(OUTPUTS, self.width)[:, :count].copy()
-        grid = line_aligned(count, COLUMNS)
-        grid[:] = self.grid
         shocks = scenario_shocks(vector.spot_scale, self.parameters)
         value, delta, gamma, vega, theta, rho, vanna, volga = outputs
-        return PricedTable(table, quotes, shocks, value, delta, gamma, vega, theta, rho, vanna, volga, vol_move=move, grid=grid)
+        return PricedTable(table, quotes, shocks, value, delta, gamma, vega, theta, rho, vanna, volga, vol_move=move, grid=self.grid)
 
 
 class PreparedBook:
@@ -183,22 +185,19 @@ class PreparedBook:
         self._segments: SegmentLayout | None = None
         self._booked: Floats | None = None
         p, U = parameters, len(underlyings)
-        self._room = CHUNK * max(1, int(np.diff(self.layout.signature_start).max(initial=0)))
-        self._scratch = line_aligned(self.threads * self._room * 10)
+        self._scratch = line_aligned(self.threads * SCRATCH)
         self._figures = line_aligned(max(1, book.accounts), FIGURES)
         self._others = np.zeros((1, FIGURES))
-        self.auxiliary = line_aligned(max(1, len(book.table)) * AUXILIARY)
-        self.steep = np.zeros(max(1, U), dtype=np.int64)
+        self.standard = line_aligned(max(1, len(book.table)) * STANDARD)
+        self.steep, self.dearest = np.zeros(max(1, U), dtype=np.int64), np.zeros(max(1, U))
         self._unsound = np.zeros(8 * self.threads, dtype=np.int64)
-        self.short_margin = np.zeros(2 * max(1, len(book.table)))
-        self.charge_rules = np.array([p.rate_charge, p.roll_min, p.roll_slope, p.short_option_rate, p.gamma_tenor, p.gamma_step])
-        self.short_rules = np.array(
-            [p.short_option_initial, p.short_option_initial_min, p.short_option_maintenance, p.short_initial_over_maintenance]
-        )
-        self._rules = np.array(
-            [p.roll_min, p.delta_free, p.delta_slope, p.delta_cap, p.vega_rate, p.vega_free, p.spot_contingency, p.notional_floor,
-             p.maintenance_factor]
+        self.charge_rules = np.array([p.rate_charge, p.roll_min, p.roll_slope, p.gamma_tenor, p.gamma_step])
+        self.standard_rules = np.array(
+            [p.short_option_initial, p.short_option_initial_min, p.short_option_maintenance, p.short_initial_over_maintenance,
+             p.tier_1_initial, p.tier_1_maintenance]
         )  # fmt: skip
+        self._rules = np.array([p.roll_min, p.short_option_rate, p.spot_contingency, p.notional_floor, p.maintenance_factor])
+        self._terms = charge_terms(p)
         self._tiers = np.array(
             [p.tier_1_limit, p.tier_2_limit, p.tier_1_initial, p.tier_2_initial, p.tier_3_initial, p.tier_1_maintenance,
              p.tier_2_maintenance, p.tier_3_maintenance]
@@ -241,7 +240,7 @@ class PreparedBook:
             raise BookError("expected a call of stress_losses first: it lays the segments out")
         stress_losses(
             self.table.flat_grid, s.instrument, s.size, s.chunk_position, s.chunk_length, s.chunk_segment, s.chunk_count,
-            len(self.parameters.scenarios), self._losses, np.zeros(1, dtype=np.int64), self.threads,
+            len(self.table.moving), self._losses, np.zeros(1, dtype=np.int64), self.threads,
         )  # fmt: skip
 
     @property
@@ -285,14 +284,13 @@ class PreparedBook:
     def _evaluate(self, vector: MarketVector, slots: Floats, *, every_mode: bool) -> AccountFigures:
         tick = self.tick_arrays(vector, slots)
         t, plan = self.table, self.table.plan
-        fill_auxiliary(
-            plan.slot, self.kind, slots.reshape(-1), plan.slot_underlying, tick.seconds, vector.spot_scale, self.charge_rules,
-            t.outputs, t.width, self.auxiliary, self.steep,
+        fill_rows(
+            plan.slot, self.kind, self.book.table.strike, slots.reshape(-1), plan.slot_underlying, tick.seconds, vector.spot_scale,
+            self.charge_rules, self.standard_rules, t.outputs, t.width, t.sums, t.stride, self.steep, self.standard, self.dearest,
         )  # fmt: skip
-        fill_short_margin(plan.slot, self.kind, self.book.table.strike, slots.reshape(-1), self.short_rules, t.outputs, self.short_margin)
         y = self.layout
         margin_accounts(
-            *self.margin_arguments(tick), y.chunk_signature, y.chunk_start, y.chunk_count, y.chunk_segment,
+            *self.margin_arguments(tick), y.chunk_signature, y.chunk_start, y.chunk_count,
             every_mode, np.zeros(1, dtype=np.int64), self.threads,
         )  # fmt: skip
         figures = self._figures[: self.book.accounts]
@@ -324,12 +322,12 @@ class PreparedBook:
         and segments than the book's own."""
         t, y = self.table, self.layout if layout is None else layout
         return (
-            t.flat_grid, self.auxiliary, t.outputs, self.short_margin, self.kind, tick.near, tick.unit,
-            y.first, y.instrument, y.opens, y.size, y.contracts, y.funds, y.collateral.reshape(-1),
-            y.signature_start, y.length, y.underlying, y.group, y.role, y.portfolio, y.joins,
-            tick.spot, tick.mark, tick.step, self.steep, tick.doubt, tick.kappa,
+            t.flat_grid, t.sums, t.stride, t.outputs, self.standard, self.kind, tick.near, tick.unit,
+            y.first, y.instrument, y.opens, y.size, y.contracts, y.shorts, y.perps, y.funds, y.collateral,
+            y.signature_start, y.held, y.length, y.underlying, y.group, y.role, y.portfolio, y.joins,
+            tick.spot, tick.mark, tick.step, self.steep, tick.doubt, self.dearest, tick.kappa,
             tick.token_price, self.token_underlying, self._kept_initial, self._kept_maintenance,
-            self._rules, self._tiers, len(self.parameters.scenarios), self._scratch, self._room,
+            self._rules, self._terms, self._tiers, len(t.moving), self._scratch,
             (self._figures if figures is None else figures).reshape(-1), self._others.reshape(-1), self._unsound,
         )  # fmt: skip
 

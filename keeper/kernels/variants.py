@@ -6,16 +6,16 @@ every variant, and a plan tries some hundred of them in less time than the refer
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keeper.errors import BookError
-from keeper.kernels.layout import CHUNK, AccountLayout
+from keeper.kernels.accounts import FIGURES, margin_accounts
+from keeper.kernels.layout import AccountLayout
 from keeper.kernels.memory import line_aligned
 from keeper.kernels.prepared import AccountFigures, PreparedBook
-from keeper.kernels.reduction import FIGURES, margin_accounts
 from keeper.margin import Book
 from keeper.model import Market, Parameters
 
@@ -38,41 +38,20 @@ class Variants:
         # The layout has its segments in another order than the book, each instrument once.
         place = np.empty(len(book.table), dtype=np.int64)
         place[book.instrument] = np.arange(book.positions)
-        self._order = place[self._one.instrument]
-        self._ends = np.concatenate([[0], np.cumsum(self._one.length)])
+        held = self._one.instrument[: book.positions]
+        self._order, self._kind = place[held], book.table.kind[held]
         self.marks: Floats = prepared.table.outputs[: len(book.table)][book.instrument]
         """[n] USD per contract, in the order of the book's positions."""
 
     def figures(self, sizes: Floats, funds: Floats) -> AccountFigures:
         """All [K]. sizes [K, n]: contracts, in the order of the book's positions; funds [K]: cash - cost of what is held, USD.
         Raises BookError where a figure is not finite."""
-        one, count, n = self._one, len(sizes), len(self._order)
-        held = line_aligned(max(1, count * n))[: count * n]
-        held[:] = sizes[:, self._order].ravel()
-        amounts = np.abs(held).reshape(count, n)
-        contracts = np.stack(
-            [amounts[:, start:end].sum(axis=1) for start, end in zip(self._ends[:-1], self._ends[1:], strict=True)], axis=1
-        )
-        chunks = np.arange(0, count, CHUNK)
-        tiled = replace(
-            one,
-            row=np.arange(count),
-            first=np.arange(count + 1) * n,
-            instrument=np.tile(one.instrument, count),
-            opens=np.tile(one.opens, count),
-            size=held,
-            contracts=contracts.ravel(),
-            funds=np.ascontiguousarray(funds, dtype=np.float64),
-            collateral=np.repeat(one.collateral, count, axis=0),
-            chunk_signature=np.zeros(len(chunks), dtype=np.int64),
-            chunk_start=chunks,
-            chunk_count=np.minimum(CHUNK, count - chunks),
-            chunk_segment=chunks * len(one.length),
-        )
+        count = len(sizes)
+        tiled = self._one.tiled(sizes[:, self._order], self._kind, np.asarray(funds, dtype=np.float64))
         table = line_aligned(max(1, count), FIGURES)
         margin_accounts.serial(
             *self._prepared.margin_arguments(self._tick, tiled, table),
-            tiled.chunk_signature, tiled.chunk_start, tiled.chunk_count, tiled.chunk_segment, False, np.zeros(1, dtype=np.int64), 1,
+            tiled.chunk_signature, tiled.chunk_start, tiled.chunk_count, False, np.zeros(1, dtype=np.int64), 1,
         )  # fmt: skip
         if self._prepared.is_unsound():
             raise BookError("expected finite figures, a variant has none")

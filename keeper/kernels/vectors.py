@@ -30,11 +30,12 @@ __all__ = [
     "lane",
     "larger",
     "load",
+    "pick",
     "polynomial",
     "positive",
     "power_of_two",
+    "prefetch",
     "put",
-    "select",
     "smaller",
     "smallest",
     "splat",
@@ -42,6 +43,7 @@ __all__ = [
     "store",
     "take",
     "total",
+    "transpose",
 ]
 
 intrinsic: Any = numba.extending.intrinsic  # numba's own annotations describe the decorator's argument, not what it makes
@@ -238,14 +240,28 @@ def positive(typingctx: Any, condition: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
-def select(typingctx: Any, condition: Any, a: Any, b: Any) -> Any:
-    """select(c, a, b): all of a if c, else all of b, without a branch."""
+def pick(typingctx: Any, lanes: Any, a: Any, b: Any) -> Any:
+    """pick(m, a, b): the lanes of a whose bit is set in m, an unsigned byte, the others of b; without a branch."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        wide = _splat(builder, builder.trunc(args[0], _I1), ir.VectorType(_I1, LANES))
-        return builder.select(wide, args[1], args[2])
+        return builder.select(builder.bitcast(args[0], ir.VectorType(_I1, LANES)), args[1], args[2])
 
-    return vector(types.boolean, vector, vector), generate
+    return vector(types.uint8, vector, vector), generate
+
+
+@intrinsic
+def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
+    """prefetch(array, index): have the line of array[index] brought to the nearest cache; any index is harmless."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        address = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [address.type, _I32, _I32, _I32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [address, *(ir.Constant(_I32, k) for k in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
 
 
 @intrinsic
@@ -257,6 +273,38 @@ def blend_first(typingctx: Any, count: Any, a: Any, b: Any) -> Any:
         return builder.select(builder.icmp_signed("<", ramp, _splat(builder, args[0], _VI)), args[1], args[2])
 
     return vector(types.intp, vector, vector), generate
+
+
+@intrinsic
+def transpose(typingctx: Any, array: Any, index: Any) -> Any:
+    """transpose(array, index): the 8 x 8 doubles from array[index] on, rows to columns, in place."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def row(k: int) -> Any:
+            place = builder.add(args[1], ir.Constant(args[1].type, LANES * k))
+            return _address(context, builder, signature.args[0], args[0], place)
+
+        def swapped(rows: list[Any], distance: int) -> list[Any]:
+            """Blocks of `distance` off the diagonal change places in each block of twice that."""
+            made = list(rows)
+            for k in range(LANES):
+                if not k & distance:
+                    for mine, other in ((k, 0), (k + distance, distance)):
+                        lanes = [(j & ~distance | other) + (LANES if j & distance else 0) for j in range(LANES)]
+                        mask = ir.Constant(ir.VectorType(_I32, LANES), lanes)
+                        made[mine] = builder.shuffle_vector(rows[k], rows[k + distance], mask)
+            return made
+
+        rows = [builder.load(row(k)) for k in range(LANES)]
+        for value in rows:
+            value.align = 8
+        for distance in (4, 2, 1):
+            rows = swapped(rows, distance)
+        for k, value in enumerate(rows):
+            builder.store(value, row(k), align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
 
 
 def _reduction(name: str, flags: tuple[str, ...]) -> Any:

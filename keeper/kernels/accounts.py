@@ -1,0 +1,377 @@
+"""Every account in one pass over its positions: stress, charges, groups, standard margin, collateral, health.
+
+A position reads one row of the grid, whose last vector also holds what charges are made of, and where standard margin is
+wanted one short row more. The loop over a chunk's positions is a function of its own, so that it has the registers to
+itself; what it leaves of an account are a few numbers in the first cache, from which figures are made eight accounts at a time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from keeper.kernels.charges import CHARGED, STANDARD
+from keeper.kernels.compilation import ParallelKernel, forced_inline, kernel
+from keeper.kernels.pricing import COLUMNS
+from keeper.kernels.reduction import worst_of
+from keeper.kernels.vectors import (
+    absolute,
+    blend_first,
+    fma,
+    item,
+    lane,
+    larger,
+    load,
+    pick,
+    positive,
+    prefetch,
+    put,
+    smaller,
+    splat,
+    store,
+    take,
+    total,
+    transpose,
+)
+
+__all__ = ["AHEAD", "ALONE", "CHUNK", "CLOSES", "FIGURES", "JOINS", "SCRATCH", "margin_accounts"]
+
+CHUNK = 64
+"""Accounts per unit of work."""
+
+AHEAD = 8
+"""Positions between the fetching of a row and its use: `instrument` has so many places more than there are positions."""
+
+_REQUIRED, _VALUE, _HELD = 0, CHUNK, 2 * CHUNK
+_BLOCK = _HELD + 8 * CHUNK
+SCRATCH = _BLOCK + 64
+"""Doubles per thread: requirement and value of each account of a chunk, its sums of standard margin, and eight accounts' figures."""
+
+FIGURES = 8
+"""initial, maintenance, equity, margin equity at initial and at maintenance haircuts, long options, gross notional, health."""
+
+ALONE, JOINS, CLOSES = 0, 1, 2
+"""Roles of a segment: without others of its group in the account; with, and the last of them."""
+
+
+@forced_inline
+def _tiered(notional: float, limits: Any, at: int) -> float:
+    first, second = limits[0], limits[1]
+    return float(
+        limits[at] * min(notional, first)
+        + limits[at + 1] * min(max(notional - first, 0.0), second - first)
+        + limits[at + 2] * max(notional - second, 0.0)
+    )
+
+
+@forced_inline
+def _beyond_first_tier(begin: int, end: int, instrument: Any, size: Any, kind: Any, outputs: Any, limits: Any) -> Any:
+    """(initial, maintenance) that perps and futures in begin .. end - 1 cost more than at the rates of the first tier."""
+    initial, maintenance = 0.0, 0.0
+    for p in range(begin, end):
+        i = np.int64(instrument[p])
+        notional = abs(size[p]) * outputs[i]
+        if kind[i] < 2 and notional > limits[0]:
+            initial += _tiered(notional, limits, 2) - limits[2] * notional
+            maintenance += _tiered(notional, limits, 5) - limits[5] * notional
+    return initial, maintenance
+
+
+@forced_inline
+def _sold_near(begin: int, end: int, instrument: Any, size: Any, near: Any) -> float:
+    """Contracts sold of options within the gamma tenor."""
+    sold = 0.0
+    for p in range(begin, end):
+        if near[np.int64(instrument[p])] != 0:
+            sold += max(0.0, -size[p])
+    return sold
+
+
+@forced_inline
+def _in_lane(index: int, x: float) -> Any:
+    """x in one lane, zeros in the others."""
+    value, zero = splat(x), splat(0.0)
+    return blend_first(index + 1, value, zero) - blend_first(index, value, zero)
+
+
+@forced_inline
+def _leg(contracts: Any, new: Any, grid: Any, at: int, a0: Any, a1: Any, a2: Any, a3: Any, b: Any, netted: Any, last: Any) -> Any:
+    """One position more: four vectors of scenarios, b with the sums, from the row `last`, and what is netted so far."""
+    zero = splat(0.0)
+    return (
+        fma(contracts, load(grid, at), a0),
+        fma(contracts, load(grid, at + 8), a1),
+        fma(contracts, load(grid, at + 16), a2),
+        fma(contracts, load(grid, at + 24), a3),
+        fma(contracts, last, pick(new, zero, b)),
+        pick(new, netted + absolute(b), netted),
+    )
+
+
+@forced_inline
+def _fetch(grid: Any, row: int) -> None:
+    for column in range(0, COLUMNS, 8):
+        prefetch(grid, row * COLUMNS + column)
+
+
+@forced_inline
+def _charged(charging: Any, terms: Any) -> Any:
+    """charge_terms, lane by lane, of sums that are folded and netted."""
+    excess = larger(charging - load(terms, 8), splat(0.0))
+    return excess * smaller(load(terms, 16) * excess, load(terms, 24))
+
+
+@forced_inline
+def _reduce(
+    count: int, z_first: int, z_end: int, p: int, grid: Any, standard: Any, instrument: Any, opens: Any, size: Any, length: Any,
+    group: Any, role: Any, kappa: Any, terms: Any, scenarios: int, out: Any, by_standard: bool,
+) -> None:  # fmt: skip
+    """Stress requirement with the charges that come from sums, and value, of `count` accounts whose positions begin at p; where
+    by_standard, the sums of standard margin. The sums are in the spare lanes of the rows, nothing joins, no cap is near."""
+    zero, sides = splat(0.0), blend_first(4, splat(1.0), splat(-1.0))
+    for n in range(count):
+        charges, whole, held = zero, zero, zero
+        j0, j1, j2, j3, j4 = zero, zero, zero, zero, zero
+        required, grouped = 0.0, 0.0
+        for z in range(z_first, z_end):
+            a0, a1, a2, a3, b, netted = zero, zero, zero, zero, zero, zero
+            for _ in range(item(length, z)):
+                ahead = np.int64(item(instrument, p + AHEAD))
+                _fetch(grid, ahead)
+                i, contracts = np.int64(item(instrument, p)), splat(item(size, p))
+                at = i * COLUMNS
+                a0, a1, a2, a3, b, netted = _leg(
+                    contracts, item(opens, p), grid, at, a0, a1, a2, a3, b, netted, load(grid, at + COLUMNS - 8)
+                )
+                if by_standard:
+                    prefetch(standard, ahead * STANDARD)
+                    held = fma(larger(contracts * sides, zero), load(standard, i * STANDARD), held)
+                p += 1
+            whole = whole + b
+            charges = charges + _charged(larger(b, load(terms, 0) * b) + netted, terms)
+            loss = max(0.0, -worst_of(a0, a1, a2, a3, b, scenarios))
+            if item(role, z) == ALONE:
+                required += loss
+            else:
+                grouped += loss
+                j0, j1, j2, j3, j4 = j0 + a0, j1 + a1, j2 + a2, j3 + a3, j4 + b
+                if item(role, z) == CLOSES:
+                    share = item(kappa, item(group, z))
+                    required += (1.0 - share) * grouped + share * max(0.0, -worst_of(j0, j1, j2, j3, j4, scenarios))
+                    grouped = 0.0
+                    j0, j1, j2, j3, j4 = zero, zero, zero, zero, zero
+        put(out, _REQUIRED + n, required + total(charges))
+        put(out, _VALUE + n, lane(whole, CHARGED + 2))
+        if by_standard:
+            store(out, _HELD + 8 * n, held)
+
+
+@kernel
+def _reduce_stress(
+    count: int, z_first: int, z_end: int, p: int, grid: Any, standard: Any, instrument: Any, opens: Any, size: Any, length: Any,
+    group: Any, role: Any, kappa: Any, terms: Any, scenarios: int, out: Any,
+) -> None:  # fmt: skip
+    _reduce(
+        count, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios, out, False
+    )  # fmt: skip
+
+
+@kernel
+def _reduce_both(
+    count: int, z_first: int, z_end: int, p: int, grid: Any, standard: Any, instrument: Any, opens: Any, size: Any, length: Any,
+    group: Any, role: Any, kappa: Any, terms: Any, scenarios: int, out: Any,
+) -> None:  # fmt: skip
+    _reduce(
+        count, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios, out, True
+    )  # fmt: skip
+
+
+@kernel
+def _reduce_any(
+    count: int, a: int, z_first: int, z_end: int, p: int, joining: bool, grid: Any, sums: Any, stride: int, standard: Any, instrument: Any,
+    opens: Any, size: Any, length: Any, underlying: Any, group: Any, role: Any, collateral: Any, token_price: Any, token_underlying: Any,
+    accounts: int, unit: Any, spot: Any, step: Any, steep: Any, near: Any, kappa: Any, rules: Any, terms: Any, scenarios: int, out: Any,
+) -> None:  # fmt: skip
+    """As _reduce, standard margin included, of accounts a .. a + count - 1, with everything that it leaves out."""
+    zero, sides = splat(0.0), blend_first(4, splat(1.0), splat(-1.0))
+    for n in range(count):
+        charges, whole, held = zero, zero, zero
+        j0, j1, j2, j3, j4 = zero, zero, zero, zero, zero
+        required, grouped = 0.0, 0.0
+        for z in range(z_first, z_end):
+            u = item(underlying, z)
+            a0, a1, a2, a3, a4, b, netted = zero, zero, zero, zero, zero, zero, zero
+            if joining:
+                quantity, worth = 0.0, 0.0
+                for k in range(len(token_price)):
+                    if item(token_underlying, k) == u:
+                        owned = item(collateral, k * accounts + a + n)
+                        quantity += owned
+                        worth += owned * item(token_price, k)
+                v, at, dollars = splat(worth), u * COLUMNS, quantity * item(spot, u)
+                a0, a1, a2, a3 = v * load(unit, at), v * load(unit, at + 8), v * load(unit, at + 16), v * load(unit, at + 24)
+                a4 = v * load(unit, at + 32)
+                b = _in_lane(CHARGED + 1, dollars * item(rules, 0)) + _in_lane(CHARGED + 3, dollars)
+                required += item(rules, 2) * worth
+            begin = p
+            for _ in range(item(length, z)):
+                _fetch(grid, np.int64(item(instrument, p + AHEAD)))
+                i, contracts = np.int64(item(instrument, p)), splat(item(size, p))
+                at = i * COLUMNS
+                a0, a1, a2, a3, b, netted = _leg(contracts, item(opens, p), grid, at, a0, a1, a2, a3, b, netted, load(sums, i * stride))
+                a4 = fma(contracts, load(grid, at + COLUMNS - 8), a4)
+                held = fma(larger(contracts * sides, zero), load(standard, i * STANDARD), held)
+                p += 1
+            whole = whole + b
+            charging = larger(b, load(terms, 0) * b) + netted
+            if item(steep, u) != 0:
+                most = item(step, u) * _sold_near(begin, p, instrument, size, near)
+                charging = blend_first(7, charging, splat(min(lane(charging, 7), most)))
+            charges = charges + _charged(charging, terms)
+            loss = max(0.0, -worst_of(a0, a1, a2, a3, a4, scenarios))
+            if item(role, z) == ALONE:
+                required += loss
+            else:
+                grouped += loss
+                j0, j1, j2, j3, j4 = j0 + a0, j1 + a1, j2 + a2, j3 + a3, j4 + a4
+                if item(role, z) == CLOSES:
+                    share = item(kappa, item(group, z))
+                    required += (1.0 - share) * grouped + share * max(0.0, -worst_of(j0, j1, j2, j3, j4, scenarios))
+                    grouped = 0.0
+                    j0, j1, j2, j3, j4 = zero, zero, zero, zero, zero
+        put(out, _REQUIRED + n, required + total(charges))
+        put(out, _VALUE + n, lane(whole, CHARGED + 2))
+        store(out, _HELD + 8 * n, held)
+
+
+@kernel
+def _reduce_standard(count: int, first: Any, a: int, standard: Any, instrument: Any, size: Any, out: Any) -> None:
+    """The sums of standard margin alone."""
+    zero, sides = splat(0.0), blend_first(4, splat(1.0), splat(-1.0))
+    for n in range(count):
+        held = zero
+        for p in range(item(first, a + n), item(first, a + n + 1)):
+            prefetch(standard, np.int64(item(instrument, p + AHEAD)) * STANDARD)
+            contracts = splat(item(size, p))
+            held = fma(larger(contracts * sides, zero), load(standard, np.int64(item(instrument, p)) * STANDARD), held)
+        store(out, _HELD + 8 * n, held)
+        put(out, _REQUIRED + n, 0.0)
+
+
+@ParallelKernel
+def margin_accounts(  # noqa: C901 - the rules of one account, read from top to bottom
+    grid: Any, sums: Any, stride: int, outputs: Any, standard: Any, kind: Any, near: Any, unit: Any,
+    first: Any, instrument: Any, opens: Any, size: Any, contracts_held: Any, shorts_held: Any, perps_held: Any, funds: Any, collateral: Any,
+    signature_start: Any, held: Any, length: Any, underlying: Any, group: Any, role: Any, portfolio: Any, joins: Any,
+    spot: Any, mark: Any, step: Any, steep: Any, doubt: Any, dearest: Any, kappa: Any,
+    token_price: Any, token_underlying: Any, kept_initial: Any, kept_maintenance: Any,
+    rules: Any, terms: Any, limits: Any, scenarios: int, scratch: Any, figures: Any, others: Any, unsound: Any,
+    chunk_signature: Any, chunk_start: Any, chunk_count: Any, every_mode: bool, counter: Any, threads: int,
+) -> None:  # fmt: skip
+    """The figures of every account of an AccountLayout, in its order: figures [A, 8], flat.
+
+    every_mode: others [A, 8] receives what the other rules ask of the account: stress requirement without joined collateral
+    where it is not margined by stress, standard initial and maintenance, long options. unsound [8 x threads]: 1 at each
+    thread's first place where a figure is not finite. scratch [threads, SCRATCH]. counter as in stress_losses.
+    """
+    accounts, plain = len(first) - 1, stride == COLUMNS and steep.max() == 0
+    for thread in numba.prange(threads):
+        out = scratch[thread * SCRATCH : (thread + 1) * SCRATCH]
+        zero, one, infinite, factor, floor = splat(0.0), splat(1.0), splat(np.inf), splat(rules[4]), splat(rules[3])
+        first_tier = splat(limits[0])
+        unknown = zero
+        while True:
+            chunk = take(counter)
+            if chunk >= len(chunk_signature):
+                break
+            q = item(chunk_signature, chunk)
+            by_stress, holding = item(portfolio, q) == 1, item(joins, q) == 1
+            stressed, by_standard = by_stress or every_mode, every_mode or not by_stress
+            z_first, z_end = item(signature_start, q), item(signature_start, q + 1)
+            start, count = item(chunk_start, chunk), item(chunk_count, chunk)
+            p, joining = item(first, start), holding and by_stress
+            if not stressed:
+                _reduce_standard(count, first, start, standard, instrument, size, out)
+            elif joining or not plain:
+                _reduce_any(
+                    count, start, z_first, z_end, p, joining, grid, sums, stride, standard, instrument, opens, size, length, underlying,
+                    group, role, collateral, token_price, token_underlying, accounts, unit, spot, step, steep, near, kappa, rules, terms,
+                    scenarios, out,
+                )  # fmt: skip
+            elif by_standard:
+                _reduce_both(
+                    count, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios, out
+                )  # fmt: skip
+            else:
+                _reduce_stress(
+                    count, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios, out
+                )  # fmt: skip
+            for n in range(0, count, 8):
+                a, rows = start + n, min(8, count - n)
+                gross, dear, charged = zero, zero, zero
+                for z in range(z_first, z_end):
+                    u, at = item(underlying, z), item(held, z) + a
+                    contracts, price = load(contracts_held, at), item(spot, u)
+                    gross = fma(contracts, splat(price), gross)
+                    dear = fma(contracts, splat(item(dearest, u)), dear)
+                    charged = fma(load(shorts_held, at), splat(rules[1] * price), charged)
+                    if item(doubt, u) > 0.0:
+                        perps = load(perps_held, at)
+                        exposure = (contracts - perps) * splat(price) + perps * splat(item(mark, u))
+                        charged = fma(exposure, splat(item(doubt, u)), charged)
+                owned = load(funds, a)
+                kept_first, kept_last = owned, owned
+                if holding:
+                    for k in range(len(token_price)):
+                        worth = load(collateral, k * accounts + a) * splat(item(token_price, k))
+                        full = by_stress and item(token_underlying, k) != -1
+                        owned = owned + worth
+                        kept_first = fma(worth, splat(1.0 if full else item(kept_initial, k)), kept_first)
+                        kept_last = fma(worth, splat(1.0 if full else item(kept_maintenance, k)), kept_last)
+                required = larger(load(out, _REQUIRED + n) + charged, floor * gross)
+                initial, maintenance, binding, paid, value = required, factor * required, factor * required, zero, load(out, _VALUE + n)
+                if by_standard and total(positive(dear - first_tier, one, zero)) > 0.0:
+                    for row in range(rows):
+                        more = _beyond_first_tier(first[a + row], first[a + row + 1], instrument, size, kind, outputs, limits)
+                        at = _HELD + 8 * (n + row)
+                        put(out, at, item(out, at) + more[0])
+                        put(out, at + 1, item(out, at + 1) + more[1])
+                if by_standard:
+                    at = _HELD + 8 * n
+                    transpose(out, at)
+                    paid = load(out, at + 16)
+                    least = load(out, at + 8) + load(out, at + 40)
+                    first_margin, least_margin = load(out, at) + load(out, at + 32) + paid, least + paid
+                    if every_mode:
+                        store(out, _BLOCK, required)
+                        store(out, _BLOCK + 8, first_margin)
+                        store(out, _BLOCK + 16, least_margin)
+                        store(out, _BLOCK + 24, paid)
+                        transpose(out, _BLOCK)
+                        for row in range(rows):
+                            store(others, FIGURES * (a + row), load(out, _BLOCK + 8 * row))
+                    if by_stress:
+                        paid = zero
+                    else:
+                        value = load(out, at + 24) + load(out, at + 56)
+                        initial, maintenance, binding = first_margin, least_margin, least
+                at_maintenance = kept_last + value
+                supported = at_maintenance - paid
+                equity, at_initial = owned + value, kept_first + value
+                checked = zero * initial + zero * maintenance + zero * equity + (zero * at_initial + zero * at_maintenance)
+                unknown = unknown + blend_first(rows, checked, zero)
+                store(out, _BLOCK, initial)
+                store(out, _BLOCK + 8, maintenance)
+                store(out, _BLOCK + 16, equity)
+                store(out, _BLOCK + 24, at_initial)
+                store(out, _BLOCK + 32, at_maintenance)
+                store(out, _BLOCK + 40, paid)
+                store(out, _BLOCK + 48, gross)
+                unbound = positive(zero - supported, zero - infinite, infinite)
+                store(out, _BLOCK + 56, positive(binding, supported / binding, unbound))
+                transpose(out, _BLOCK)
+                for row in range(rows):
+                    store(figures, FIGURES * (a + row), load(out, _BLOCK + 8 * row))
+        unsound[8 * thread] = 0 if total(unknown) == 0.0 else 1
