@@ -195,19 +195,24 @@ def price_eight(start: int, slot: Any, strike: Any, sign: Any, slots: Any, limit
 
 
 @forced_inline
+def _linear_row(F: float, live: bool, scenarios: Any, at: int, row: Any, to: int) -> None:
+    """row[to : to + 40]: weighted P&L of what follows the forward F, which is its slope by the logarithm of the spot too; zeros
+    where it no longer moves."""
+    for v in range(0, COLUMNS, 8):
+        moved = splat(F) * load(scenarios, at + v) * load(scenarios, at + 2 * COLUMNS + v)
+        store(row, to + v, moved if live else splat(0.0))
+
+
+@forced_inline
 def price_row(
     i: int, slot: Any, strike: Any, sign: Any, slot_underlying: Any, scenarios: Any, underlyings: int,
     work: Any, grid: Any, width: int,
 ) -> None:  # fmt: skip
     at = slot_underlying[slot[i]] * 3 * COLUMNS
     masks = underlyings * 3 * COLUMNS
-    F = work[i]
-    if work[8 * width + i] == 0.0:
-        for v in range(0, COLUMNS, 8):
-            store(grid, i * COLUMNS + v, splat(0.0))
-    elif sign[i] == 0.0:
-        for v in range(0, COLUMNS, 8):
-            store(grid, i * COLUMNS + v, splat(F) * load(scenarios, at + v) * load(scenarios, at + 2 * COLUMNS + v))
+    F, live = work[i], work[8 * width + i] != 0.0
+    if not live or sign[i] == 0.0:
+        _linear_row(F, live, scenarios, at, grid, i * COLUMNS)
     else:
         forward, K, side, discount = splat(F), splat(strike[i]), splat(sign[i]), splat(work[3 * width + i])
         x, base = splat(work[9 * width + i]), splat(work[13 * width + i])
@@ -233,13 +238,9 @@ def slope_row(
     """slopes [i, 40]: derivative of the grid's row by the logarithm of the spot, after price_eight of its block."""
     at = slot_underlying[slot[i]] * 3 * COLUMNS
     masks = underlyings * 3 * COLUMNS
-    F = work[i]
-    if work[8 * width + i] == 0.0:
-        for v in range(0, COLUMNS, 8):
-            store(slopes, i * COLUMNS + v, splat(0.0))
-    elif sign[i] == 0.0:
-        for v in range(0, COLUMNS, 8):
-            store(slopes, i * COLUMNS + v, splat(F) * load(scenarios, at + v) * load(scenarios, at + 2 * COLUMNS + v))
+    F, live = work[i], work[8 * width + i] != 0.0
+    if not live or sign[i] == 0.0:
+        _linear_row(F, live, scenarios, at, slopes, i * COLUMNS)
     else:
         x, discounted, side = splat(work[9 * width + i]), splat(work[3 * width + i] * F), splat(sign[i])
         now = splat(outputs[width + i] * work[5 * width + i])

@@ -77,6 +77,34 @@ def test_all_modes_side_by_side(mode: MarginMode) -> None:
         assert (np.abs(figures - theirs) <= LIMIT * unit).all()
 
 
+@pytest.mark.parametrize("mode", [None, *MarginMode])
+@pytest.mark.parametrize("groups", GROUPS)
+def test_books_without_steep_gamma_take_the_short_loop(groups: str, mode: MarginMode | None) -> None:
+    market = make_market(GROUPS[groups])
+    steep = TABLES["35 scenarios"]
+    parameters = replace(steep, gamma_tenor=0.0)
+    book = book_of(parameters, 4) if mode is None else book_of(parameters, 4).in_mode(mode)
+    expected, standard = (margin.margin(each, market, parameters) for each in (book, book.in_mode(MarginMode.CROSS)))
+    prepared = PreparedBook.of(book, market, parameters)
+    ours, others = (prepared.in_book_order(each) for each in prepared.side_by_side(market))
+    assert prepared.table.fused
+    assert not prepared.steep.any()
+    compare(ours, expected)
+    compare(prepared.in_book_order(prepared.figures(market)), expected)
+    unit = unit_of(expected)
+    alone = (expected.book.mode == MarginMode.PORTFOLIO) | ~expected.book.collateral.any(axis=1)
+    assert (np.abs(others.stress_requirement - expected.stress_requirement)[alone] <= LIMIT * unit[alone]).all()
+    assert (np.abs(others.standard_maintenance - standard.maintenance) <= LIMIT * unit).all()
+    with_steep = PreparedBook.of(book, market, steep)
+    with_steep.figures(market)
+    assert with_steep.steep.any(), "the same book is expected to take the other loop where gamma counts"
+
+
+def test_sums_stand_in_the_rows_where_there_is_room() -> None:
+    fused = {name: PreparedBook.of(book_of(each, 1, 5), make_market(), each).table.fused for name, each in TABLES.items()}
+    assert fused == {"35 scenarios": True, "23 scenarios": True, "40 scenarios": False, "3 scenarios, no collateral": True}
+
+
 def test_a_moving_market_on_one_preparation() -> None:
     parameters, market = TABLES["35 scenarios"], make_market()
     book = book_of(parameters, 11)
