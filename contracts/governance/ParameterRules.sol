@@ -85,7 +85,7 @@ library ParameterRules {
         _row(r, Parameter.MAX_BASIS, 0.05e18, 0.001e18, 0.2e18);
         _row(r, Parameter.MAX_ACTION_AGE, 5, 1, 60);
         _row(r, Parameter.TRADE_FEE, 0.0003e18, 0, 0.01e18);
-        _row(r, Parameter.MAX_POSITIONS, 64, 1, 128);
+        _row(r, Parameter.MAX_POSITIONS, 64, 1, 100);
         // Liquidation
         _row(r, Parameter.PARTIAL_THRESHOLD, 1.05e18, 1e18, 1.5e18);
         _row(r, Parameter.FULL_THRESHOLD, 1e18, 0.8e18, 1.2e18);

@@ -17,8 +17,10 @@ import {PriceDoor} from "../../../contracts/oracle/PriceDoor.sol";
 import {MarginMode} from "../../../contracts/types/Book.sol";
 import {InstrumentId, instrumentId, Kind} from "../../../contracts/types/InstrumentId.sol";
 import {Parameter} from "../../../contracts/types/Parameter.sol";
+import {Deleverager} from "../../../contracts/waterfall/Deleverager.sol";
 import {InsuranceFund} from "../../../contracts/waterfall/InsuranceFund.sol";
 import {Liquidator} from "../../../contracts/waterfall/Liquidator.sol";
+import {Nominations} from "../../../contracts/waterfall/Nominations.sol";
 
 interface ICheats {
     function addr(uint256 key) external returns (address);
@@ -26,6 +28,7 @@ interface ICheats {
     function pauseGasMetering() external;
     function resumeGasMetering() external;
     function sign(uint256 key, bytes32 digest) external returns (uint8 v, bytes32 r, bytes32 s);
+    function roll(uint256 number) external;
     function warp(uint256 time) external;
 }
 
@@ -40,7 +43,7 @@ contract LiquidationGas {
     uint64 internal constant OTHER = 1;
     uint64 internal constant VICTIM = 2;
     uint64 internal constant RESCUER = 3;
-    uint256 internal constant MOST = 128; // upper bound of MAX_POSITIONS
+    uint256 internal constant MOST = 100; // upper bound of MAX_POSITIONS
 
     event log_named_uint(string key, uint256 value);
 
@@ -51,6 +54,8 @@ contract LiquidationGas {
     MarginEngine internal engine;
     InsuranceFund internal fund;
     Liquidator internal liquidator;
+    Nominations internal nominations;
+    Deleverager internal deleverager;
     TokenMock internal usdc;
     uint112[] internal instruments;
 
@@ -110,8 +115,14 @@ contract LiquidationGas {
         usdc.mint(address(fund), 10_000_000e6);
         liquidator = Liquidator(_artifact("Liquidator", abi.encode(ledger, vault, door, parameters, engine, fund, breaker)));
         fund.setMember(address(liquidator), 10_000_000e18, 1 days);
-        address[] memory modules = new address[](2);
-        (modules[0], modules[1]) = (address(this), address(liquidator));
+        nominations = Nominations(_artifact("Nominations", abi.encode(ledger, engine, parameters)));
+        deleverager = Deleverager(_artifact("Deleverager", abi.encode(ledger, vault, parameters, engine, fund, nominations)));
+        fund.setAgent(address(deleverager), address(liquidator));
+        address[] memory modules = new address[](1);
+        modules[0] = address(deleverager);
+        nominations.wire(modules);
+        modules = new address[](3);
+        (modules[0], modules[1], modules[2]) = (address(this), address(liquidator), address(deleverager));
         ledger.wire(modules);
         vault.wire(modules);
     }
@@ -121,11 +132,11 @@ contract LiquidationGas {
         return CHEATS.deployCode(string.concat("out/forge/", name, ".sol/", name, ".json"), arguments);
     }
 
-    function _market() private {
+    function _market() internal {
         for (uint8 u; u < 2; ++u) {
             uint96 spot = u == 0 ? 3_400e18 : 94_000e18;
             IPriceDoor.MarketUpdate memory m;
-            (m.underlying, m.timestamp, m.spot, m.mark, m.confidence) = (u, uint32(BEGIN), spot, spot, 10_000);
+            (m.underlying, m.timestamp, m.spot, m.mark, m.confidence) = (u, uint32(block.timestamp), spot, spot, 10_000);
             m.expiries = new IPriceDoor.ExpiryQuote[](2);
             for (uint256 i; i < 2; ++i) {
                 uint64 tau = uint64((uint256(_expiry(i)) - BEGIN) * 1e18 / 365 days);
@@ -308,7 +319,7 @@ contract HealthyAgainGas is LiquidationGas {
     }
 }
 
-/// @notice The largest accounts that governance may allow: 128 positions each afterwards.
+/// @notice The largest accounts that governance may allow: as many positions each afterwards.
 contract LargestLiquidationGas is LiquidationGas {
     function setUp() public {
         _set(MarginMode.PORTFOLIO, MOST, MOST / 2, 0.8e18);
@@ -330,6 +341,37 @@ contract LargestBankruptGas is LiquidationGas {
 
     function test_bankrupt_largest() public {
         _liquidate("bankrupt_largest", MOST / 2, 100, ILiquidator.Tier.BANKRUPT);
+    }
+}
+
+/// @notice Auto-deleveraging of the largest bankrupt account, whose fund may not pay.
+contract LargestDeficitGas is LiquidationGas {
+    function setUp() public {
+        _set(MarginMode.PORTFOLIO, MOST, MOST / 2, -1_000e18);
+        CHEATS.pauseGasMetering();
+        fund.setMember(address(liquidator), 1e18, 1 days);
+        CHEATS.resumeGasMetering();
+    }
+
+    function test_open_deficit_largest() public {
+        Deleverager d = deleverager;
+        uint256 before = gasleft();
+        d.openDeficit(VICTIM);
+        _log("open_deficit_largest", before - gasleft());
+    }
+
+    /// @dev Nobody is nominated: every queue is looked at and every leg's part goes to its other side.
+    function test_execute_largest() public {
+        CHEATS.pauseGasMetering();
+        deleverager.openDeficit(VICTIM);
+        CHEATS.warp(BEGIN + 60);
+        CHEATS.roll(block.number + 5);
+        _market();
+        Deleverager d = deleverager;
+        CHEATS.resumeGasMetering();
+        uint256 before = gasleft();
+        d.execute(VICTIM, 1);
+        _log("execute_largest", before - gasleft());
     }
 }
 
