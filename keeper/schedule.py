@@ -51,8 +51,14 @@ class Worker(Protocol):
 
 
 def funding_calls(assessment: Assessment, deployment: Deployment) -> list[Call]:
-    """Funding.update of every quoted underlying."""
-    return [_call(deployment, "Funding", "update", "funding", underlying) for underlying in assessment.market.underlyings]
+    """Funding.update of every quoted underlying; where the ledger charges or vests by other terms than governance set, those first."""
+    state = assessment.state
+    calls = []
+    if state.table.stored(Parameter.DEBIT_RATE) != state.carry.debit.rate:
+        calls.append(_call(deployment, "Funding", "updateDebitRate", "debit_rate"))
+    if state.table.stored(Parameter.PROFIT_VESTING) != state.vesting:
+        calls.append(_call(deployment, "Funding", "updateProfitVesting", "profit_vesting"))
+    return calls + [_call(deployment, "Funding", "update", "funding", underlying) for underlying in assessment.market.underlyings]
 
 
 def poke_calls(assessment: Assessment, deployment: Deployment) -> list[Call]:

@@ -69,6 +69,9 @@ def configure(chain: Chain, deployment: Deployment, deployer: str, expiries: Seq
     breaker = deployment.contract(chain, "CircuitBreaker").functions
     for role, holder in (("TRIPPER", deployment.address("PriceDoor")), ("GUARDIAN", address_of(GUARDIAN))):
         calls += [breaker.grantRole(identifier, holder) for identifier in _role_ids((role,))]
+    # The ledger asks nobody: what it charges and vests by is brought to it.
+    funding = deployment.contract(chain, "Funding").functions
+    calls += [funding.updateDebitRate(), funding.updateProfitVesting()]
     for call in calls:
         chain.send(call, deployer)
 

@@ -85,7 +85,7 @@ class State:
     carry: Carry = field(default_factory=Carry)
     deficits: Deficits = field(default_factory=Deficits)
     realised: Mapping[int, Realised] = field(default_factory=dict)
-    vesting: int = 0
+    vesting: int = 86_400  # as the ledger begins, without an event
 
     def __post_init__(self) -> None:
         for name in ("accounts", "operators", "spots", "expiries", "clocks", "symbols", "tokens", "realised"):

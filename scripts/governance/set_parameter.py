@@ -39,6 +39,8 @@ __all__ = ["GovernanceError", "TimelockProposal", "main"]
 _SALT = "DPRE set_parameter"
 _NO_PREDECESSOR = b"\x00" * 32
 _POLL_S = 1.0
+# What the ledger, which asks nobody, is told of: parameter -> function of Funding that anybody may call.
+_PASSED_ON = {"DEBIT_RATE": "updateDebitRate", "PROFIT_VESTING": "updateProfitVesting"}
 
 
 class GovernanceError(RuntimeError):
@@ -80,8 +82,10 @@ class TimelockProposal:
                 raise GovernanceError(f"executable in {self.ready_at - now} s of chain time; run the same command then, it resumes")
             time.sleep(min(_POLL_S, max(0.0, deadline - time.monotonic())))
 
-    def execute(self) -> None:
-        self._send(self._timelock.functions.execute(*self._call(self._salt)))
+    def execute(self, *following: Any) -> None:
+        """following: contract calls that anybody may make, sent right after it."""
+        for function in (self._timelock.functions.execute(*self._call(self._salt)), *following):
+            self._send(function)
 
     def _first_open_salt(self) -> bytes:
         counter = 0
@@ -148,7 +152,8 @@ def set_parameter(web3: Web3, deployment: Deployment, governor: LocalAccount, op
     if options.advance_time and remaining:
         _advance(web3, proposal.ready_at)
     proposal.wait(options.timeout)
-    proposal.execute()
+    passed_on = _PASSED_ON.get(parameter.name)
+    proposal.execute(*([contract(web3, deployment, "Funding").functions[passed_on]()] if passed_on else []))
 
     after = table.functions.value(parameter.index).call()
     if after != value:

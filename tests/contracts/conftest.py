@@ -59,6 +59,7 @@ def deployment(project: Any, chain: Chain, expiries: tuple[int, ...]) -> Deploym
     deployment = deploy(chain, deployer)
     configure(chain, deployment, deployer, expiries)
     _allow_jumps(chain, deployment, deployer)
+    _stop_interest(chain, deployment, deployer)
     hand_over(chain, deployment, deployer)
     return deployment
 
@@ -69,6 +70,16 @@ def _allow_jumps(chain: Chain, deployment: Deployment, deployer: str) -> None:
     parameters = deployment.contract(chain, "RiskParameters").functions
     for name, value in (("BREAKER_WINDOW", 1), ("BREAKER_MOVE", WAD)):
         chain.send(parameters.set(governed_parameters()[name].index, value), deployer)
+
+
+def _stop_interest(chain: Chain, deployment: Deployment, deployer: str) -> None:
+    """Tests count cash to the unit while seconds pass; interest has its own (tests/contracts/clearing/test_interest.py). The governed
+    rate stays: `funding.updateDebitRate()` has the ledger charge it again."""
+    rate = governed_parameters()["DEBIT_RATE"].index
+    parameters, funding = (deployment.contract(chain, name).functions for name in ("RiskParameters", "Funding"))
+    governed = parameters.value(rate).call()
+    for call in (parameters.set(rate, 0), funding.updateDebitRate(), parameters.set(rate, governed)):
+        chain.send(call, deployer)
 
 
 def _contract(fixture: str, name: str) -> Any:

@@ -5,6 +5,7 @@ from keeper.model import WAD
 __all__ = ["SCALARS"]
 
 SCALARS = {
+    "PROFIT_VESTING": 86_400,
     "MAINTENANCE_FACTOR": WAD * 8 // 10,
     "VOL_TENOR_FLOOR": 86_400,
     "VOL_TENOR_PIVOT": 30 * 86_400,

@@ -43,6 +43,8 @@ FUNCTIONS = [
     ("Liquidator", "convertCollateral", ["uint64", "uint64", "uint8", "uint256", "uint256"], []),
     ("Liquidator", "discountNow", ["uint64"], ["uint256"]),
     ("Funding", "update", ["uint8"], ["int256"]),
+    ("Funding", "updateDebitRate", [], []),
+    ("Funding", "updateProfitVesting", [], []),
     ("Settlement", "fix", ["uint8", "uint32"], ["uint256"]),
     ("Settlement", "settle", ["uint64[]", "uint8", "uint32"], ["uint256"]),
     ("RiskParameters", "setUnderlying", ["uint8", "uint8", "uint64"], []),

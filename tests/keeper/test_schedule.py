@@ -58,6 +58,22 @@ def test_funding_of_every_quoted_underlying_is_updated(engine: Engine) -> None:
     assert call.data[4:] == encode(["uint8"], [0])
 
 
+def test_governed_terms_are_brought_to_the_ledger(engine: Engine) -> None:
+    """Not while it charges and vests by them already."""
+    found = assessment_of(engine)
+    rate, period = WAD // 20, 7_200
+    table = found.state.table.with_parameter(int(Parameter.DEBIT_RATE), rate).with_parameter(int(Parameter.PROFIT_VESTING), period)
+    charged = replace(found.state.carry, debit=replace(found.state.carry.debit, rate=rate))
+
+    def purposes(**changed: object) -> list[str | None]:
+        state = replace(found.state, **({"table": table, "carry": charged, "vesting": period} | changed))
+        return [call.purpose for call in funding_calls(replace(found, state=state), SYSTEM)]
+
+    assert purposes() == ["funding"]
+    assert purposes(carry=found.state.carry) == ["debit_rate", "funding"]
+    assert purposes(vesting=86_400) == ["profit_vesting", "funding"]
+
+
 def test_nothing_is_settled_without_expiries(engine: Engine) -> None:
     assert settlement_calls(assessment_of(engine), SYSTEM) == []
 
