@@ -127,7 +127,7 @@ class Confirmation:
         refused: list[Refused] = []
         unasked: list[Liquidation] = []
         gas = _BATCH_GAS + _UPDATE_GAS * len(updates)
-        for plan, result in zip(plans, results, strict=True):
+        for place, (plan, result) in enumerate(zip(plans, results, strict=True)):
             if result.outcome is not None:
                 self._member_gas += (result.gas_used - self._member_gas) * _SMOOTHING
                 if _SPARE_GAS * (gas + result.gas_used) > self._gas_limit:
@@ -135,8 +135,8 @@ class Confirmation:
                     continue
                 done.append((plan, result.outcome))
                 gas += result.gas_used
-            elif not result.reason:
-                unasked.append(plan)  # out of gas, most likely
+            elif place > 0 and not result.reason:
+                unasked.append(plan)  # the gas was used up by those before it, most likely
             else:
                 error = self._deployment.contract("Liquidator").errors.explain(result.reason)
                 refused.append(Refused(plan, _REFUSALS.get(error.name, Refusal.OTHER), error))

@@ -27,6 +27,9 @@ _STRUCTS = {
 _INHERITED = {"PriceDoor": ("OracleSigners",)}
 _WITNESS = "(bytes,bytes)"
 _QUOTE = "(uint32,uint96,int64,int64,uint64,int64,int64,uint64,uint96,uint64)"
+_UPDATE = f"(uint8,uint32,uint96,uint96,uint16,{_QUOTE}[])"
+_LIQUIDATION = f"(uint64,uint64,(uint112,int128)[],{_WITNESS},uint256,bytes)"
+_OUTCOME = "(uint8,uint256,uint256,uint256,uint256,uint256,uint256,uint256,int256)"
 _ORDER = "(uint64,uint112,int128,uint128,uint64,uint64,uint64,bool,address)"
 _SIGNED_ORDER = f"({_ORDER},address,bytes)"
 
@@ -35,8 +38,8 @@ FUNCTIONS = [
     (
         "Liquidator",
         "liquidate",
-        [f"(uint64,uint64,(uint112,int128)[],{_WITNESS},uint256,bytes)"],
-        ["(uint8,uint256,uint256,uint256,uint256,uint256,uint256,uint256,int256)"],
+        [_LIQUIDATION],
+        [_OUTCOME],
     ),
     ("Liquidator", "flag", ["uint64", _WITNESS], []),
     ("Liquidator", "coverDeficit", ["uint64"], ["uint256"]),
@@ -52,9 +55,15 @@ FUNCTIONS = [
     ("Deleverager", "openDeficit", ["uint64"], []),
     ("Deleverager", "execute", ["uint64", "uint256"], ["(int256,uint256,uint256,uint256,uint256,bool)"]),
     ("Nominations", "nominate", ["uint112", "uint64", _WITNESS], ["uint64"]),
-    ("PriceDoor", "submitBatch", [f"(uint8,uint32,uint96,uint96,uint16,{_QUOTE}[])[]", "bytes[][]"], []),
+    ("PriceDoor", "submitBatch", [f"{_UPDATE}[]", "bytes[][]"], []),
     ("Lens", "accounts", ["uint64", "uint64"], ["(uint64,address,uint8,int256,uint256[],(uint112,int256,int256)[])[]"]),
     ("RiskParameters", "table", [], ["uint256[]"]),
+    (
+        "LiquidationBatch",
+        "liquidate",
+        [f"{_UPDATE}[]", "bytes[][]", f"{_LIQUIDATION}[]"],
+        [f"(bool,uint256,{_OUTCOME},bytes)[]"],
+    ),
     ("Clearing", "settle", [_SIGNED_ORDER, _SIGNED_ORDER, "uint256", "uint256"], []),
 ]
 
@@ -106,12 +115,12 @@ def address_of(name: str) -> str:
     return str(Web3.to_checksum_address(Web3.keccak(text=name)[:20]))
 
 
-def description(first_block: int = 1) -> dict[str, Any]:
-    """The contents of a deployment file."""
+def description(first_block: int = 1, *optional: str) -> dict[str, Any]:
+    """The contents of a deployment file. optional: contracts that a keeper can do without."""
     return {
         "chain_id": 31337,
         "block": first_block,
-        "contracts": {name: {"address": address_of(name), "abi": list(abi_of(name))} for name in REQUIRED_CONTRACTS},
+        "contracts": {name: {"address": address_of(name), "abi": list(abi_of(name))} for name in (*REQUIRED_CONTRACTS, *optional)},
         "tokens": {
             "USDC": {"address": address_of("USDC"), "decimals": 6, "index": 255},
             "WETH": {"address": address_of("WETH"), "decimals": 18, "index": 0},
@@ -120,8 +129,8 @@ def description(first_block: int = 1) -> dict[str, Any]:
     }
 
 
-def deployment(first_block: int = 1) -> Deployment:
-    return Deployment.parse(description(first_block))
+def deployment(first_block: int = 1, *optional: str) -> Deployment:
+    return Deployment.parse(description(first_block, *optional))
 
 
 def log(contract: Contract, event: str, **values: Any) -> tuple[str, list[bytes], bytes]:

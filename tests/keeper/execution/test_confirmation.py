@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from eth_abi.abi import decode, encode
@@ -140,3 +141,70 @@ def test_gas_is_estimated_once_per_shape_and_again_where_it_was_too_little(monke
     assert isinstance(third, Confirmed)
     assert third.gas >= needed
     assert len(estimates) == 2
+
+
+REQUEST = "(uint64,uint64,(uint112,int128)[],(bytes,bytes),uint256,bytes)"
+OUTCOME = "(uint8,uint256,uint256,uint256,uint256,uint256,uint256,uint256,int256)"
+UPDATE = "(uint8,uint32,uint96,uint96,uint16,(uint32,uint96,int64,int64,uint64,int64,int64,uint64,uint96,uint64)[])"
+BATCHED = deployment(1, "LiquidationBatch")
+
+
+class Batch(MemoryChain):
+    """Answers a batch by what each account does: a payment, or revert data; each takes `gas`."""
+
+    def __init__(self, answers: dict[int, int | bytes], gas: int = 1_000_000) -> None:
+        super().__init__(on_call=self._answer)
+        self.answers, self.gas = answers, gas
+        self.asked: list[list[tuple[int, int]]] = []
+
+    def _answer(self, _to: str, data: bytes, _sender: str | None) -> bytes:
+        _, _, members = decode([f"{UPDATE}[]", "bytes[][]", f"{REQUEST}[]"], data[4:])
+        self.asked.append([(member[0], member[4]) for member in members])
+        results = []
+        for account, *_ in members:
+            told = self.answers[account]
+            done = isinstance(told, int)
+            outcome = (2, 9, 5, 4, 2, told, 1, 0, 11) if done else (0,) * 9
+            results.append((done, self.gas, outcome, b"" if done else told))
+        return encode([f"(bool,uint256,{OUTCOME},bytes)[]"], [results])
+
+
+def numbered(*accounts: int) -> list[Liquidation]:
+    return [replace(PLAN, account=account) for account in accounts]
+
+
+def test_a_batch_sends_what_was_accepted_and_tells_the_rest() -> None:
+    refusal = Web3.keccak(text="NotLiquidatable(uint64,int256,uint256)")[:4] + encode(["uint64", "int256", "uint256"], [8, 9, 5])
+    chain = Batch({7: 1000, 8: bytes(refusal), 9: 30, 10: b""})
+    found = Confirmation(chain, BATCHED, SENDER, 2, 15_000_000).confirm_batch(numbered(7, 8, 9, 10), ())
+    assert [plan.account for plan, _ in found.members] == [7, 9]
+    assert [(answer.plan.account, answer.refusal) for answer in found.refused] == [(8, Refusal.HEALTHY)]
+    assert [plan.account for plan in found.unasked] == [10], "no reason given: the gas did not last"
+    assert found.call is not None
+    assert found.call.accounts == (7, 9)
+    chain.call(found.call.to, found.call.data)
+    assert chain.asked == [[(7, 0), (8, 0), (9, 0), (10, 0)], [(7, 500), (9, 15)]]
+    assert 2_000_000 < found.gas <= 15_000_000
+
+
+def test_a_batch_stays_below_the_gas_limit() -> None:
+    chain = Batch(dict.fromkeys(range(20), 1), gas=1_500_000)
+    found = Confirmation(chain, BATCHED, SENDER, 2, 15_000_000).confirm_batch(numbered(*range(20)), ())
+    assert found.gas <= 15_000_000
+    assert 5 <= len(found.members) < 10
+    assert len(found.members) + len(found.unasked) == 20
+
+
+def test_dear_members_make_the_next_batch_smaller() -> None:
+    confirmation = Confirmation(Batch(dict.fromkeys(range(40), 1), gas=3_000_000), BATCHED, SENDER, 2, 15_000_000)
+    before = confirmation.members
+    for _ in range(5):
+        confirmation.confirm_batch(numbered(*range(10)), ())
+    assert before == 12
+    assert confirmation.members == 4
+
+
+def test_who_comes_first_and_gives_no_reason_did_not_lack_gas() -> None:
+    found = Confirmation(Batch({7: b"", 8: 1000}), BATCHED, SENDER, 2, 15_000_000).confirm_batch(numbered(7, 8), ())
+    assert [answer.plan.account for answer in found.refused] == [7]
+    assert [plan.account for plan, _ in found.members] == [8]
