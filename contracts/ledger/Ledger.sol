@@ -223,10 +223,9 @@ contract Ledger is LedgerStorage {
             if ((mask >> i) & 1 != 0) b.collateral[i] = a.collateral[i];
         }
 
-        uint256 underlyings;
         bool perps;
-        (b.positions, underlyings, perps) = a.positions.words(a.head.positionCount);
-        b.balance -= _carryUp(a, b.positions, underlyings, perps);
+        (b.positions, perps) = a.positions.words(a.head.positionCount);
+        b.balance -= _carryUp(a, b.positions, perps);
         b.answer();
     }
 
@@ -319,8 +318,8 @@ contract Ledger is LedgerStorage {
     /// @inheritdoc ILedger
     function accrued(uint64 id) external view returns (int256, uint256) {
         AccountStorage storage a = _accounts[id];
-        (uint256[] memory words, uint256 underlyings, bool perps) = a.positions.words(a.head.positionCount);
-        return (_carryUp(a, words, underlyings, perps), _interestUp(a, id));
+        (uint256[] memory words, bool perps) = a.positions.words(a.head.positionCount);
+        return (_carryUp(a, words, perps), _interestUp(a, id));
     }
 
     /// @inheritdoc ILedger
@@ -377,14 +376,10 @@ contract Ledger is LedgerStorage {
     }
 
     /// @dev What the positions owe, USD 1e18, each rounded up. Entries are read only for perps and where a loss was ever shared.
-    function _carryUp(AccountStorage storage a, uint256[] memory words, uint256 underlyings, bool perps)
-        private
-        view
-        returns (int256 owed)
-    {
+    function _carryUp(AccountStorage storage a, uint256[] memory words, bool perps) private view returns (int256 owed) {
         if (words.length == 0) return 0;
         uint256 mask = _terms.lossMask;
-        if (!perps && underlyings & mask == 0) return 0;
+        if (!perps && mask == 0) return 0;
         for (uint256 i; i < words.length; ++i) {
             uint256 word = words[i];
             // kind == PERP, or its underlying's bit

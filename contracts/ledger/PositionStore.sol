@@ -14,19 +14,19 @@ struct PositionStore {
 /// @notice Half of what an account's margin check pays for is the reading of its positions. What is listed and traded has few digits,
 /// so that most positions fit 128 bits, without any loss; those that do not take a slot of their own. Half, most significant bits first:
 ///
-///      | 127..98                     | 97..50             | 49..45     | 44             | 43..42 | 41..25        | 24..0           |
-///      | size, int30, 1e-4 contracts | ln(strike), 2**-42 | underlying | unit of strike | kind   | expiry, hours | strike, in units|
+///      | 127..99                     | 98..51             | 50..46     | 45             | 44..43 | 42    | 41..25        | 24..0           |
+///      | size, int29, 1e-4 contracts | ln(strike), 2**-42 | underlying | unit of strike | kind   | dated | expiry, hours | strike, in units|
 ///
-///      The size is not 0; hours count from the beginning of 2025, 0 where there is no expiry; units: 0: 0.01 USD, 1: 1e-6 USD. So an
-///      option shares its slot where its size is a multiple of 1e-4 below 53,687 contracts, its expiry on the hour before December
-///      2039, and its strike a multiple of 0.01 below 335,544 USD or of 1e-6 below 33.55. Anything else is as exact, and costs one
-///      more slot.
+///      The size is not 0; dated: all but perps; hours count from the beginning of 2025; units: 0: 0.01 USD, 1: 1e-6 USD. So an option
+///      shares its slot where its size is a multiple of 1e-4 below 26,843 contracts, its expiry on the hour before December 2039, and
+///      its strike a multiple of 0.01 below 335,544 USD or of 1e-6 below 33.55. Anything else is as exact, and costs one more slot.
 library PositionStoreLib {
     /// @dev Half of a position in `wide`: of size 0.
     uint256 internal constant WIDE = 1;
-    /// @dev The lower 50 bits of no half: a strike of 0 in 1e-6 USD.
-    uint256 private constant NO_KEY = 1 << 44;
-    uint256 private constant KEY_BITS = 50;
+    uint256 private constant KEY_BITS = 51;
+    /// @dev The key of no instrument: a strike of 0 in 1e-6 USD.
+    uint256 private constant NO_KEY = 1 << 45;
+    uint256 private constant DATED = 1 << 42;
     int256 private constant LOT = 1e14;
     uint256 private constant HOUR = 1 hours;
     uint256 private constant FIRST_HOUR = 482_136; // 2025-01-01
@@ -52,24 +52,22 @@ library PositionStoreLib {
             uint256 key = keyOf(p.instrument());
             int256 size = p.size();
             int256 lots = size / LOT;
-            if (key == NO_KEY || size % LOT != 0 || lots == 0 || lots >= 1 << 29 || lots < -(1 << 29)) return WIDE;
-            return ((uint256(lots) << 98) & type(uint128).max) | (uint256(uint48(p.lnStrike())) << KEY_BITS) | key;
+            if (key == NO_KEY || size % LOT != 0 || lots == 0 || lots >= 1 << 28 || lots < -(1 << 28)) return WIDE;
+            return ((uint256(lots) << 99) & type(uint128).max) | (uint256(uint48(p.lnStrike())) << KEY_BITS) | key;
         }
     }
 
     /// @notice Position of a half that is not `WIDE`; the bits above it do not matter.
     function unpack(uint256 half) internal pure returns (Position) {
         unchecked {
-            uint256 hour = (half >> 25) & 0x1ffff;
-            uint256 strike = (half & 0x1ffffff) * ((half >> 44) & 1 == 0 ? LARGE_UNIT : SMALL_UNIT);
-            InstrumentId id = instrumentId(
-                Kind((half >> 42) & 3), uint8((half >> 45) & 31), uint32(hour == 0 ? 0 : (FIRST_HOUR + hour) * HOUR), uint64(strike)
-            );
-            return position(id, int48(uint48(half >> KEY_BITS)), int256(int128(uint128(half)) >> 98) * LOT);
+            uint256 expiry = half & DATED == 0 ? 0 : (FIRST_HOUR + ((half >> 25) & 0x1ffff)) * HOUR;
+            uint256 strike = (half & 0x1ffffff) * ((half >> 45) & 1 == 0 ? LARGE_UNIT : SMALL_UNIT);
+            InstrumentId id = instrumentId(Kind((half >> 43) & 3), uint8((half >> 46) & 31), uint32(expiry), uint64(strike));
+            return position(id, int48(uint48(half >> KEY_BITS)), int256(int128(uint128(half)) >> 99) * LOT);
         }
     }
 
-    /// @notice The lower 50 bits of a half of this instrument; `NO_KEY` where there is none.
+    /// @notice The lower 51 bits of a half of this instrument; `NO_KEY` where there is none.
     function keyOf(InstrumentId id) internal pure returns (uint256) {
         unchecked {
             uint256 raw = InstrumentId.unwrap(id);
@@ -77,13 +75,13 @@ library PositionStoreLib {
             if (!id.isCanonical() || id.underlying() > 31 || expiry % HOUR != 0) return NO_KEY;
             if (expiry != 0) {
                 expiry /= HOUR;
-                if (expiry <= FIRST_HOUR || expiry - FIRST_HOUR > 0x1ffff) return NO_KEY;
-                expiry -= FIRST_HOUR;
+                if (expiry < FIRST_HOUR || expiry - FIRST_HOUR > 0x1ffff) return NO_KEY;
+                expiry = DATED | ((expiry - FIRST_HOUR) << 25);
             }
             if (strike % LARGE_UNIT == 0 && strike < LARGE_UNIT << 25) strike /= LARGE_UNIT;
-            else if (strike % SMALL_UNIT == 0 && strike < SMALL_UNIT << 25) strike = (strike / SMALL_UNIT) | (1 << 44);
+            else if (strike % SMALL_UNIT == 0 && strike < SMALL_UNIT << 25) strike = (strike / SMALL_UNIT) | (1 << 45);
             else return NO_KEY;
-            return (uint256(id.underlying()) << 45) | ((raw >> 104) << 42) | (expiry << 25) | strike;
+            return (uint256(id.underlying()) << 46) | ((raw >> 104) << 43) | expiry | strike;
         }
     }
 
@@ -101,7 +99,7 @@ library PositionStoreLib {
                 switch and(index, 1)
                 case 0 { word := sload(add(s.slot, shr(1, index))) }
                 default { word := shr(128, word) }
-                if iszero(shl(206, xor(word, key))) { break }
+                if iszero(shl(205, xor(word, key))) { break }
                 if eq(shl(128, word), shl(128, WIDE)) {
                     if iszero(shl(144, xor(sload(add(wide.slot, index)), instrument))) { break }
                 }
@@ -109,27 +107,24 @@ library PositionStoreLib {
         }
     }
 
-    /// @notice The first `count` positions; a bit per underlying of them; and whether a perp is among them. Readable equivalent:
+    /// @notice The first `count` positions, and whether a perp is among them. Readable equivalent:
     ///
-    ///      for (i < count) {
-    ///          words.push(s.read(i)); underlyings |= 1 << underlying(words[i]); perps |= kind(words[i]) == PERP;
-    ///      }
+    ///      for (i < count) { words.push(s.read(i)); perps |= kind(words[i]) == PERP; }
     // solhint-disable-next-line function-max-lines
-    function words(PositionStore storage s, uint256 count)
-        internal
-        view
-        returns (uint256[] memory list, uint256 underlyings, bool perps)
-    {
+    function words(PositionStore storage s, uint256 count) internal view returns (uint256[] memory list, bool perps) {
         Position[256] storage wide = s.wide;
         assembly ("memory-safe") {
-            // A word of its own, or none at the end of an odd number.
-            function slow(half, slot, sum, dated) -> p, sum_, dated_ {
-                sum_ := sum
-                dated_ := dated
+            // What is not dated: a word of its own, a perp, or none at the end of an odd number.
+            function slow(half, slot, perpBefore) -> p, perp {
+                perp := perpBefore
                 if half {
-                    p := sload(slot)
-                    sum_ := or(sum, shl(and(shr(96, p), 0xff), 1))
-                    dated_ := add(dated, gt(and(p, 0xffffffff0000000000000000), 0))
+                    switch sar(227, half)
+                    case 0 { p := sload(slot) }
+                    default {
+                        p := mul(sar(227, half), 0x5af3107a40000000000000000000000000000000000000000000)
+                        p := or(p, and(shr(78, half), 0x1f000000000000000000000000))
+                    }
+                    perp := or(perp, iszero(and(p, 0xff00000000000000000000000000)))
                 }
             }
             list := mload(0x40)
@@ -137,65 +132,46 @@ library PositionStoreLib {
             let to := add(list, 0x20)
             let end := add(to, shl(5, count))
             mstore(0x40, add(end, 0x20)) // with room for the second of the last pair
-            let dated
             let slot := wide.slot
-            // 1e14 << 160; 48 bits << 112 and 2 bits << 104; 3600 << 64
+            // `unpack`, in place: 1e14 << 160; 48 bits << 112 and 2 bits << 104; 5 bits << 96; 3600 << 64
             for { let from := s.slot } lt(to, end) { from := add(from, 1) } {
                 let half := sload(from)
-                {
-                    let p := shl(128, half)
-                    switch shr(226, p)
-                    case 0 { p, underlyings, dated := slow(p, slot, underlyings, dated) }
-                    default {
-                        let hour := and(shr(153, p), 0x1ffff)
-                        dated := add(dated, gt(hour, 0))
-                        let underlying := and(shr(173, p), 0x1f)
-                        underlyings := or(underlyings, shl(underlying, 1))
-                        p := or(
-                            or(
-                                or(
-                                    mul(sar(226, p), 0x5af3107a40000000000000000000000000000000000000000000),
-                                    and(shr(66, p), 0xffffffffffff0300000000000000000000000000)
-                                ),
-                                shl(96, underlying)
-                            ),
-                            or(
-                                mul(add(hour, mul(FIRST_HOUR, gt(hour, 0))), 0xe100000000000000000),
-                                mul(and(shr(128, p), 0x1ffffff), sub(1000000, mul(and(shr(172, p), 1), 999900)))
-                            )
+                let p
+                p := shl(128, half)
+                switch and(p, 0x4000000000000000000000000000000000000000000)
+                case 0 { p, perps := slow(p, slot, perps) }
+                default {
+                    p := or(
+                        or(
+                            mul(sar(227, p), 0x5af3107a40000000000000000000000000000000000000000000),
+                            and(shr(67, p), 0xffffffffffff0300000000000000000000000000)
+                        ),
+                        or(
+                            or(and(shr(78, p), 0x1f000000000000000000000000), mul(add(and(shr(153, p), 0x1ffff), FIRST_HOUR), 0xe100000000000000000)),
+                            mul(and(shr(128, p), 0x1ffffff), sub(1000000, mul(and(shr(173, p), 1), 999900)))
                         )
-                    }
-                    mstore(to, p)
+                    )
                 }
-                {
-                    let p := half
-                    switch shr(226, p)
-                    case 0 { p, underlyings, dated := slow(shr(128, p), add(slot, 1), underlyings, dated) }
-                    default {
-                        let hour := and(shr(153, p), 0x1ffff)
-                        dated := add(dated, gt(hour, 0))
-                        let underlying := and(shr(173, p), 0x1f)
-                        underlyings := or(underlyings, shl(underlying, 1))
-                        p := or(
-                            or(
-                                or(
-                                    mul(sar(226, p), 0x5af3107a40000000000000000000000000000000000000000000),
-                                    and(shr(66, p), 0xffffffffffff0300000000000000000000000000)
-                                ),
-                                shl(96, underlying)
-                            ),
-                            or(
-                                mul(add(hour, mul(FIRST_HOUR, gt(hour, 0))), 0xe100000000000000000),
-                                mul(and(shr(128, p), 0x1ffffff), sub(1000000, mul(and(shr(172, p), 1), 999900)))
-                            )
+                mstore(to, p)
+                p := half
+                switch and(p, 0x4000000000000000000000000000000000000000000)
+                case 0 { p, perps := slow(and(p, not(0xffffffffffffffffffffffffffffffff)), add(slot, 1), perps) }
+                default {
+                    p := or(
+                        or(
+                            mul(sar(227, p), 0x5af3107a40000000000000000000000000000000000000000000),
+                            and(shr(67, p), 0xffffffffffff0300000000000000000000000000)
+                        ),
+                        or(
+                            or(and(shr(78, p), 0x1f000000000000000000000000), mul(add(and(shr(153, p), 0x1ffff), FIRST_HOUR), 0xe100000000000000000)),
+                            mul(and(shr(128, p), 0x1ffffff), sub(1000000, mul(and(shr(173, p), 1), 999900)))
                         )
-                    }
-                    mstore(add(to, 0x20), p)
+                    )
                 }
+                mstore(add(to, 0x20), p)
                 to := add(to, 0x40)
                 slot := add(slot, 2)
             }
-            perps := lt(dated, count)
         }
     }
 

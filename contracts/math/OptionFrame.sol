@@ -11,7 +11,7 @@ import {DIRECTIONS} from "./Workspace.sol";
 /// @param marks From a position's word to its mark, in bytes; 0: not wanted.
 /// @param rows 0: the options are priced at the market only; 1: in the rows of the vol directions too; else the address of the one
 /// vol direction with a row, of one record.
-/// @param innerRoot, outerRoot Results of the last two square roots: where the next ones begin.
+/// @param sigma Of the slice too. @param outerRoot Result of the last square root of a variance: where the next one begins.
 /// @param base Lanes at the market: sum(size F n1) << 128 - sum(size K n2).
 /// @param longCalls .. shortPuts Contracts, 1e18, those of shorts negative.
 /// @param spread Sum of -size K of calls and size K of puts, 1e-12 USD. @param strikes Bits of all D K, USD 1e18: at least the highest.
@@ -31,7 +31,7 @@ struct OptionFrame {
     uint256 links; // 0x160
     uint256 marks; // 0x180
     uint256 rows; // 0x1a0
-    uint256 innerRoot; // 0x1c0
+    uint256 sigma; // 0x1c0
     uint256 outerRoot; // 0x1e0
     int256 base; // 0x200
     int256 longCalls; // 0x220

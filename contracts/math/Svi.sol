@@ -12,7 +12,7 @@ import {OptionFrame} from "./OptionFrame.sol";
 library Svi {
     uint256 private constant YEAR = 365 days;
 
-    /// @notice Decodes a slice into the frame, once per expiry, in binary: a, sigma^2 2**-120; b, rho, m 2**-60; ln(refForward) and
+    /// @notice Decodes a slice into the frame, once per expiry, in binary: a, sigma^2 2**-120; b, rho, m, sigma 2**-60; ln(refForward) and
     /// the bound of |k| 2**-42; varianceScale = T / refTau 2**-64, such that w * varianceScale >> 64 is (v sqrt T)^2 in 2**-120.
     /// @param tenor Seconds to expiry, > 0.
     function decode(OptionFrame memory frame, QuoteWord quote, SmileWord smile, WingWord wing, uint256 tenor) internal pure {
@@ -28,7 +28,7 @@ library Svi {
             frame.rho = (smile.rho() << 60) / SWAD;
             frame.m = (smile.m() << 60) / SWAD;
             sigma = (sigma << 60) / SWAD;
-            frame.sigmaSquared = sigma * sigma;
+            (frame.sigma, frame.sigmaSquared) = (uint256(sigma), sigma * sigma);
             frame.varianceScale = (tenor << 64) * WAD / (YEAR * quote.refTau());
         }
     }

@@ -19,7 +19,7 @@ contract LeakyLedgerMock {
     uint256 private constant ACCOUNTS_SLOT = 2;
     uint256 private constant POSITIONS_OFFSET = 11;
     /// @dev 1 in a size: of the half of a position, and of the slot of a wide one (contracts/ledger/PositionStore.sol).
-    uint256 private constant LOT = 1 << 98;
+    uint256 private constant LOT = 1 << 99;
     uint256 private constant SIZE_UNIT = 1 << 160;
     uint256 private constant WIDE_OFFSET = 128;
 

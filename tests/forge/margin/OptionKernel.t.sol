@@ -74,7 +74,8 @@ contract OptionKernelTest {
         f.b = int256(_roll(seed, 6) % (1 << 59));
         f.rho = int256(_roll(seed, 7) % (2 << 60)) - (1 << 60);
         f.m = int256(_roll(seed, 8) % (1 << 59)) - (1 << 58);
-        f.sigmaSquared = int256(_roll(seed, 9) % (1 << 120));
+        f.sigma = _roll(seed, 9) % (1 << 60);
+        f.sigmaSquared = int256(f.sigma * f.sigma);
         // T / refTau from 0 to about 2; now and then far less
         f.varianceScale = (_roll(seed, 10) % (2 << 64)) >> (_roll(seed, 11) % 4 == 0 ? _roll(seed, 12) % 66 : 0);
     }
