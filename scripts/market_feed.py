@@ -149,7 +149,9 @@ def _quote(name: str, expiry: Mapping[str, Any]) -> ExpiryQuote:
     svi = _part(name, expiry, "svi")
     if svi is None:
         raise FeedError(f"{name}: expected an SVI slice, got none; the door stores no expiry without")
-    numbers = {key: _field(name, svi, key) for key in ("a", "b", "rho", "m", "sigma", "ref_forward", "ref_tau")}
+    # The digits that the door stores in one word (contracts/oracle/ShortSlice.sol): its readers pay a slot more for others.
+    numbers = {key: _field(name, svi, key, 10) * 10**8 for key in ("a", "b", "rho", "m", "sigma")}
+    numbers |= {"ref_forward": _field(name, svi, "ref_forward", 8) * 10**10, "ref_tau": _field(name, svi, "ref_tau")}
     return ExpiryQuote(int(expiry["expiry"]), _field(name, expiry, "forward"), _field(name, expiry, "rate"), **numbers)
 
 

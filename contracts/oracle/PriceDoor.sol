@@ -106,13 +106,13 @@ contract PriceDoor is FeedStore, OracleSigners, SettlementPrices, EIP712 {
     function fixSettlement(uint8 underlying, uint32 expiry) external returns (uint256) {
         if (block.timestamp < expiry) revert NotExpired(underlying, expiry, block.timestamp);
         uint256 key = _feedKey(underlying, expiry);
-        uint256 at = STRIDE * key + 2;
-        WingWord wing = WingWord.wrap(_feeds[at]);
-        if (wing.settlement() != 0) revert AlreadySettled(underlying, expiry, wing.settlement());
+        uint256 at = STRIDE * key;
+        uint256 settled = _settled(at);
+        if (settled != 0) revert AlreadySettled(underlying, expiry, settled);
         _advance(underlying, _limits().settlementWindow, true);
         (bool ended, uint96 price, uint256 begin) = _settlement(key);
         if (!ended || price == 0) revert SettlementUnobserved(underlying, expiry);
-        _feeds[at] = WingWord.unwrap(wing.withSettlement(price));
+        _settle(at, price);
         emit SettlementFixed(underlying, expiry, price, begin);
         return price;
     }
@@ -289,14 +289,12 @@ contract PriceDoor is FeedStore, OracleSigners, SettlementPrices, EIP712 {
         uint256 key = _feedKey(underlying, q.expiry);
         uint256 at = STRIDE * key;
         uint96 forward = _blended(key, q.forward, integral, window);
-        uint96 settlement = uint96(WingWord.wrap(_feeds[at + 2]).settlement());
         uint256 quote = QuoteWord.unwrap(quoteWord(forward, q.rate, q.refTau, timestamp));
-        uint256 smile = SmileWord.unwrap(smileWord(q.a, q.b, q.rho, q.m));
-        uint256 wing = WingWord.unwrap(wingWord(q.sigma, q.refForward, settlement));
+        SmileWord smile = smileWord(q.a, q.b, q.rho, q.m);
+        WingWord wing = wingWord(q.sigma, q.refForward, uint96(_settled(at)));
         _feeds[at] = quote;
-        _feeds[at + 1] = smile;
-        _feeds[at + 2] = wing;
-        emit ExpiryUpdated(underlying, q.expiry, quote, smile, wing);
+        _putSlice(at, smile, wing);
+        emit ExpiryUpdated(underlying, q.expiry, quote, SmileWord.unwrap(smile), WingWord.unwrap(wing));
         uint256 expiry = q.expiry;
         if (expiry <= block.timestamp) return type(uint256).max;
         return expiry - window > block.timestamp ? expiry - window : expiry;

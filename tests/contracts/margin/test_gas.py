@@ -74,7 +74,7 @@ class System:
         quotes = []
         for i, expiry in enumerate(self.expiries):
             tau = TENORS[i] * WAD // (365 * DAY)
-            svi = {"a": tau * 3 // 10, "b": tau // 2, "rho": -WAD // 5, "m": WAD // 50, "sigma": WAD // 4}
+            svi = {"a": tau * 3 // 10**9 * 10**8, "b": tau // (2 * 10**8) * 10**8, "rho": -WAD // 5, "m": WAD // 50, "sigma": WAD // 4}
             quotes.append(
                 ExpiryQuote(expiry=expiry, forward=SPOT + i * 40 * WAD, rate=WAD // 25, **svi, ref_forward=SPOT + 5 * WAD, ref_tau=tau)
             )

@@ -53,9 +53,11 @@ contract PriceDoorTest {
         if (q.a < 0) q.a = -(q.a + 1); // never negative: the sign is SviSliceTest's
         // No butterfly: |slope| <= 2 b, so either w >= 4 / 3 allows any, or b <= a / 8 keeps it small beside w.
         q.b %= q.a < 1.34e18 ? uint64(q.a) / 8 + 1 : 1e18;
+        if (u.spot % 4 != 0) _shorten(q);
         u.expiries = new IPriceDoor.ExpiryQuote[](1);
         u.expiries[0] = q;
         door.submit(u, signatures(u));
+        require(u.spot % 4 == 0 || q.m % 1e8 == 0, "few digits");
 
         uint40[] memory keys = new uint40[](2);
         keys[0] = uint40(u.underlying) << 32;
@@ -75,6 +77,14 @@ contract PriceDoorTest {
         require(smile.a() == q.a && smile.b() == q.b && smile.rho() == q.rho && smile.m() == q.m, "smile word");
         WingWord wing = WingWord.wrap(words[3]);
         require(wing.sigma() == q.sigma && wing.refForward() == q.refForward && wing.settlement() == 0, "wing word");
+    }
+
+    /// @dev Few digits, as are stored in one word.
+    function _shorten(IPriceDoor.ExpiryQuote memory q) private pure {
+        (q.a, q.b, q.rho, q.m) = (q.a / 1e8 * 1e8, q.b / 1e8 * 1e8, q.rho / 1e8 * 1e8, q.m / 1e8 * 1e8);
+        (q.sigma, q.refForward) = (q.sigma / 1e8 * 1e8, q.refForward / 1e10 * 1e10);
+        if (q.sigma == 0) q.sigma = 1e8;
+        if (q.refForward == 0) q.refForward = 1e10;
     }
 
     /// The assembly loop against reading key by key.
