@@ -144,8 +144,8 @@ contract LiquidationGas {
                     expiry: _expiry(i),
                     forward: spot + spot / 200,
                     rate: 0.04e18,
-                    a: int64(uint64(uint256(tau) * 0.3e18 / 1e18)),
-                    b: uint64(uint256(tau) * 0.5e18 / 1e18),
+                    a: int64(uint64(uint256(tau) * 0.3e18 / 1e26 * 1e8)), // 1e-10, as the publisher rounds
+                    b: uint64(uint256(tau) * 0.5e18 / 1e26 * 1e8),
                     rho: -0.2e18,
                     m: 0.02e18,
                     sigma: 0.25e18,
