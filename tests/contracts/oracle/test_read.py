@@ -43,10 +43,10 @@ def test_prices_needs_a_price(door: Any, submit: Any, update: Any, now: int) -> 
 
 
 def test_reading_is_cheap(anvil: Any, door: Any, submit: Any, update: Any, now: int) -> None:
-    """A spot and two expiries: seven cold slots at 2,100 gas are most of it."""
+    """A spot and two expiries of few digits: five cold slots at 2,100 gas are most of it."""
     submit(update(now, expiries=[slice_at(NEAR_EXPIRY), slice_at(FAR_EXPIRY)]))
     call = {"to": door.address, "data": door.read.encode_input([ETH_SPOT, NEAR, FAR])}
     # 21,000 for a transaction and 16 or 4 per byte of calldata are not the door's.
     calldata = sum(16 if byte else 4 for byte in bytes.fromhex(call["data"][2:]))
     gas = int(anvil.rpc("eth_estimateGas", call), 16) - 21_000 - calldata
-    assert 7 * 2_100 < gas < 7 * 2_100 + 2_000
+    assert 5 * 2_100 < gas < 5 * 2_100 + 2_000
