@@ -80,7 +80,8 @@ def test_an_absent_expiry_keeps_its_last_quote(door: Any, submit: Any, update: A
 
 
 def test_keeps_a_fixed_settlement_price(anvil: Any, door: Any, submit: Any, update: Any, now: int) -> None:
-    submit(update(now, expiries=[slice_at(NEAR_EXPIRY, ref_forward=2e11)]))  # beyond a short slice: its wing has a slot of its own
+    fresh = update(now)  # of more digits than are published: its wing has a slot of its own
+    submit(replace(fresh, expiries=(replace(fresh.expiries[0], ref_forward=fresh.expiries[0].ref_forward + 1),)))
     key = (ETH << 32) | NEAR_EXPIRY
     _, _, wing = door.read([key])
     settlement = 3_333 * WAD
@@ -264,9 +265,10 @@ def test_refuses_a_bad_slice(submit: Any, update: Any, now: int, change: dict[st
 
 def test_the_least_variance_may_be_zero_but_not_below(submit: Any, update: Any, now: int) -> None:
     """a + b sigma sqrt(1 - 0.6^2) = a + 0.05 * 0.15 * 0.8 = a + 0.006."""
+    zero = update(now, expiries=[slice_at(NEAR_EXPIRY, a=-0.006, rho=0.6)])
     with reverts("BadSlice", ETH, NEAR_EXPIRY):
-        submit(update(now, expiries=[slice_at(NEAR_EXPIRY, a=-0.006000000000000001, rho=0.6)]))
-    submit(update(now, expiries=[slice_at(NEAR_EXPIRY, a=-0.006, rho=0.6)]))
+        submit(replace(zero, expiries=(replace(zero.expiries[0], a=zero.expiries[0].a - 1),)))
+    submit(zero)
 
 
 def test_extreme_slices_do_not_overflow(submit: Any, update: Any, now: int) -> None:
