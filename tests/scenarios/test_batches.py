@@ -86,6 +86,20 @@ def test_without_the_accounts_leave_each_goes_alone(ground: Ground) -> None:
         assert {sent_to(ground, transaction) for transaction in found} == {ground.deployment.address("Liquidator").lower()}
 
 
+def test_a_dry_run_batches_and_sends_nothing(ground: Ground) -> None:
+    allow(ground, SCOPE_TRADE)
+    nonce = ground.chain.rpc("eth_getTransactionCount", address_of(KEEPER), "pending")
+    with ground.keeper("dry", dry_run=True) as keeper:
+        keeper.wait_for("assessed", TIMEOUT_S)
+        falling = ground.fall(2)
+        assert sorted(keeper.wait_for("would_send", TIMEOUT_S)["accounts"]) == sorted(falling)
+    assert ground.chain.rpc("eth_getTransactionCount", address_of(KEEPER), "pending") == nonce
+    first = next_block(ground)
+    with ground.keeper("together"):
+        [(_, members)] = liquidated(ground, falling, first).items()
+    assert sorted(members) == sorted(falling)
+
+
 class Feed(BaseHTTPRequestHandler):
     """The publisher's GET /updates: the market of now."""
 
