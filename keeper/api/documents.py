@@ -162,7 +162,9 @@ class AccountList(_Document):
 
 
 class PositionRisk(_Document):
-    """size, cost: exact, 1e18; mark: USD per contract; notional: |size| x spot, USD; unrealised: USD."""
+    """size, cost: exact, 1e18; mark: USD per contract; notional: |size| x spot, USD; unrealised: USD. adl_light: 5 is among the first
+    fifth of its side (by size) to be closed if a deficit beyond the fund opens opposite, 1 among the last, 0 is not closed; adl_ahead:
+    share of the side that ranks higher."""
 
     instrument: str
     packed: str
@@ -172,6 +174,8 @@ class PositionRisk(_Document):
     mark: float
     notional: float
     unrealised: float
+    adl_light: int
+    adl_ahead: float
 
 
 class UnderlyingRisk(_Document):

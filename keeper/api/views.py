@@ -40,6 +40,7 @@ from keeper.api.documents import (
 from keeper.api.documents import Witness as WitnessDocument
 from keeper.bus import Alarm, Band, HealthChange, News
 from keeper.chain import Deployment
+from keeper.deleveraging import lights
 from keeper.errors import AccountError
 from keeper.execution import Entry
 from keeper.margin import AccountReport, MarginResult, Witness, account_report
@@ -227,6 +228,7 @@ def account_risk(snapshot: Snapshot, assessment: Assessment, account: int, *, li
 
 def _positions(assessment: Assessment, account: int, alone: MarginResult) -> list[PositionRisk]:
     marks, found = assessment.marks_of(account), []
+    standing = {each.instrument: each for each in lights(assessment, account)}
     notional = dict(zip((alone.book.table.instruments[i] for i in alone.book.instrument), np.abs(alone.book.size), strict=True))
     for instrument, position in sorted(assessment.state.accounts[account].positions.items()):
         size, cost, mark = position.size.to_float(), position.cost.to_float(), marks[instrument]
@@ -240,6 +242,8 @@ def _positions(assessment: Assessment, account: int, alone: MarginResult) -> lis
                 mark=mark,
                 notional=float(notional[instrument]) * assessment.market.underlying(instrument.underlying).spot,
                 unrealised=size * mark - cost,
+                adl_light=standing[instrument].light,
+                adl_ahead=standing[instrument].ahead,
             )
         )
     return found

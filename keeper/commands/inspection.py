@@ -154,10 +154,12 @@ def _print_account(found: AccountRisk) -> None:
     for name, value in facts.items():
         head.add_row(name, value)
     out.print(head)
-    positions = Table("position", "contracts", "mark", "notional", "unrealised", box=None, pad_edge=False)
+    # ADL: how soon the position would be closed against a deficit beyond the fund, 5 first, 0 never.
+    positions = Table("position", "contracts", "mark", "notional", "unrealised", "ADL", box=None, pad_edge=False)
     for each in found.positions:
         money = [usd(value) for value in (each.notional, each.unrealised)]
-        positions.add_row(each.instrument, f"{each.contracts:,.4g}", f"{each.mark:,.2f}", *money)
+        light = f"{each.adl_light} ({each.adl_ahead:.0%} ahead)" if each.adl_light else "-"
+        positions.add_row(each.instrument, f"{each.contracts:,.4g}", f"{each.mark:,.2f}", *money, light)
     out.print(positions)
     risk = Table(
         "underlying",
