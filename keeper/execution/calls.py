@@ -32,6 +32,7 @@ LIQUIDATE = "liquidate"
 OPEN, NOMINATE, EXECUTE = "open_deficit", "nominate", "deleverage"
 """Purposes of what is sent about deficits."""
 BATCH = "LiquidationBatch"
+_ANY_ROUND = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,13 @@ def call_of(plan: Plan, deployment: Deployment, own_account: int, minimum_paymen
     """minimum_payment: the liquidation reverts where it would be paid less, USD 1e18."""
     liquidator = deployment.contract("Liquidator")
     if isinstance(plan, Liquidation):
-        return Call(
-            liquidator.address, liquidator.encode("liquidate", _request(plan, own_account, minimum_payment)), LIQUIDATE, plan.account
-        )
+        request = _request(plan, own_account, minimum_payment)
+        if plan.further:
+            further = [(leg.instrument.pack(), leg.size.raw) for leg in plan.further]
+            data = liquidator.encode("liquidateThrough", request, _ANY_ROUND, further)
+        else:
+            data = liquidator.encode("liquidate", request)
+        return Call(liquidator.address, data, LIQUIDATE, plan.account)
     if isinstance(plan, Flag):
         return Call(liquidator.address, liquidator.encode("flag", plan.account, plan.witness.encode()), "flag", plan.account)
     if isinstance(plan, Conversion):
@@ -104,9 +109,10 @@ def call_of(plan: Plan, deployment: Deployment, own_account: int, minimum_paymen
     raise TypeError(f"expected a plan, got {type(plan).__name__}")
 
 
-def outcome_of(deployment: Deployment, data: bytes) -> Outcome:
-    """What `liquidate` returned."""
-    values: tuple[Any, ...] = deployment.contract("Liquidator").decode("liquidate", data)
+def outcome_of(plan: Liquidation, deployment: Deployment, data: bytes) -> Outcome:
+    """What the call of the plan returned: of its first liquidation, beside which there is a second only after a callback."""
+    liquidator = deployment.contract("Liquidator")
+    values: tuple[Any, ...] = liquidator.decode("liquidateThrough", data)[0] if plan.further else liquidator.decode("liquidate", data)
     return Outcome(*values)
 
 

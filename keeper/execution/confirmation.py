@@ -27,6 +27,8 @@ _SPARE_GAS = 1.25
 """What is included before may make the keeper's own book larger, and that costs gas to margin."""
 _MOST_MEMBERS = 32
 _SMOOTHING = 0.1
+_GAS_PER_FURTHER_LEG = 300_000
+"""Of legs that are not taken as long as the account is solvent, so that no simulation tells."""
 
 
 class Refusal(StrEnum):
@@ -104,11 +106,15 @@ class Confirmation:
                     return refused
                 current = smaller
                 continue
-            outcome = outcome_of(self._deployment, data) if isinstance(current, Liquidation) else None
-            if outcome is not None:
-                # Half of what was simulated protects against a trap, and lets a moving price pass.
-                call = call_of(current, self._deployment, self._own_account, outcome.payment // 2)
-            return Confirmed(current, call, outcome, gas)
+            if not isinstance(current, Liquidation):
+                return Confirmed(current, call, None, gas)
+            outcome = outcome_of(current, self._deployment, data)
+            # Half of what was simulated protects against a trap, and lets a moving price pass.
+            minimum = outcome.payment // 2
+            if current.further:
+                minimum = min(minimum, int(current.through_payment / 2.0 * WAD))
+                gas = min(self._gas_limit, gas + _GAS_PER_FURTHER_LEG * len(current.further))
+            return Confirmed(current, call_of(current, self._deployment, self._own_account, minimum), outcome, gas)
         if refused is None:
             raise AssertionError("the loop ends by a return or a refusal")
         return refused

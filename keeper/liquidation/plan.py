@@ -22,7 +22,8 @@ class PlannedLeg:
 @dataclass(frozen=True, slots=True)
 class Liquidation:
     """Legs of `account` to the keeper. payment, health_after, turnover: expected, USD; profit: payment less what the
-    inventory will cost to work down and gas."""
+    inventory will cost to work down and gas; further: the rest of a book that may be bankrupt by the time of inclusion, taken in the same
+    transaction where it is; through_payment: expected then, USD."""
 
     account: int
     tier: Tier
@@ -32,14 +33,17 @@ class Liquidation:
     health_after: float
     turnover: float
     profit: float
+    further: tuple[PlannedLeg, ...] = ()
+    through_payment: float = 0.0
 
     def scaled(self, share: float) -> Liquidation | None:
-        """The same legs, `share` (0..1) of each; None where nothing is left."""
+        """The same legs, `share` (0..1) of each, and no further ones; None where nothing is left."""
         legs = tuple(PlannedLeg(leg.instrument, Wad(truncated(leg.size.raw, share))) for leg in self.legs)
         legs = tuple(leg for leg in legs if leg.size)
         if not legs:
             return None
-        return replace(self, legs=legs, payment=self.payment * share, turnover=self.turnover * share, profit=self.profit * share)
+        less = {name: getattr(self, name) * share for name in ("payment", "turnover", "profit")}
+        return replace(self, legs=legs, further=(), through_payment=0.0, **less)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,8 @@ _REFINEMENTS = 3
 _GREEDY_STEPS = 6
 _ANY_AMOUNT = 1e12
 """More tokens than anybody holds."""
+_BRINK = 0.5
+"""Health below which an account may be bankrupt one price later."""
 _OWN_SCALES = (1.0, 0.5, 0.25, 0.1, 0.04)
 
 
@@ -93,11 +95,26 @@ class Planner:
         turnover = float(verdict.turnover[0])
         payment = float(verdict.payment[0])
         if finding.tier is Tier.BANKRUPT:
-            payment = min(rules.bankrupt_reward * turnover, rules.liquidation_fee * float(verdict.release[0]))
+            payment = _bankrupt_payment(verdict, rules)
         profit = payment - self._costs.unwind_rate * turnover - self._costs.gas
         if self._costs.minimum_profit is not None and profit < self._costs.minimum_profit:
             return None
-        return Liquidation(account.id, finding.tier, legs, proof, payment, float(verdict.health[0]), turnover, profit)
+        plan = Liquidation(account.id, finding.tier, legs, proof, payment, float(verdict.health[0]), turnover, profit)
+        further = self._further(finding, legs, account)
+        if not further:
+            return plan
+        whole = trials.close(np.ones((1, len(trials.sizes))), 0.0, rules)
+        return replace(plan, further=further, through_payment=_bankrupt_payment(whole, rules))
+
+    def _further(self, finding: Finding, legs: Sequence[PlannedLeg], account: Account) -> tuple[PlannedLeg, ...]:
+        """What `legs` leave of a book on the brink, if the keeper can take all of it; others are told of the legs alone."""
+        if self._room is None or finding.tier is not Tier.FULL or finding.health >= _BRINK:
+            return ()
+        taken = {leg.instrument: leg.size.raw for leg in legs}
+        left = {instrument: position.size.raw - taken.get(instrument, 0) for instrument, position in account.positions.items()}
+        further = tuple(PlannedLeg(instrument, Wad(size)) for instrument, size in left.items() if size)
+        whole = [PlannedLeg(instrument, position.size) for instrument, position in account.positions.items()]
+        return further if self._room.bears(_legs(whole)) else ()
 
     def _instead(self, finding: Finding, account: Account, proof: Witness) -> Plan | None:
         """Where no legs help or fit: collateral out of a debt (a covered call whose spot is the risk), or the clock."""
@@ -159,6 +176,11 @@ class Planner:
             return None
         limit = Wad.from_float(amount / WAD * price * (1.0 + 1e-9))
         return Conversion(account.id, index, Wad(amount), limit)
+
+
+def _bankrupt_payment(verdict: Verdicts, rules: Rules) -> float:
+    """Of the first closing, in tier BANKRUPT, USD."""
+    return min(rules.bankrupt_reward * float(verdict.turnover[0]), rules.liquidation_fee * float(verdict.release[0]))
 
 
 def _cheapest(trials: Trials, tier: Tier, discount: float, rules: Rules) -> Floats | None:

@@ -41,6 +41,12 @@ FUNCTIONS = [
         [_LIQUIDATION],
         [_OUTCOME],
     ),
+    (
+        "Liquidator",
+        "liquidateThrough",
+        [f"(uint64,uint64,(uint112,int128)[],{_WITNESS},uint256,bytes)", "uint32", "(uint112,int128)[]"],
+        ["(uint8,uint256,uint256,uint256,uint256,uint256,uint256,uint256,int256)"] * 2,
+    ),
     ("Liquidator", "flag", ["uint64", _WITNESS], []),
     ("Liquidator", "coverDeficit", ["uint64"], ["uint256"]),
     ("Liquidator", "convertCollateral", ["uint64", "uint64", "uint8", "uint256", "uint256"], []),

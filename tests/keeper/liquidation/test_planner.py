@@ -129,6 +129,36 @@ def test_plans_stay_within_the_limits_and_reach_the_target(case: Case, mode: Mar
         assert float(result.health[0]) > RULES.partial_threshold
 
 
+def test_a_book_on_the_brink_names_the_rest_of_it_too() -> None:
+    """For the case that it is bankrupt by the time of inclusion; not where there is time, nor where the keeper could not take all."""
+    named = 0
+    for case in map(case_of, CASES):
+        account = replace(case.account, mode=MarginMode.CROSS)
+        for health, cash, expected in ((0.2, 10**12, True), (0.9, 10**12, False), (0.2, 0, False)):
+            fallen = with_health(account, case.market, case.parameters, health) if account.positions else None
+            if fallen is None:
+                continue
+            assessment = assessment_of([fallen, rich(cash)], case.market, case.parameters, **feeds(fallen, case.market))
+            [finding] = find(assessment, frozenset({OWN}))
+            plan = Planner(assessment, OWN, COSTS).plan(finding, RULES.partial_discount)
+            if not isinstance(plan, Liquidation) or finding.tier is not Tier.FULL:
+                continue
+            whole = {i: p.size.raw for i, p in fallen.positions.items()}
+            if not expected:
+                assert plan.further == ()
+                continue
+            taken = dict.fromkeys(whole, 0)
+            for leg in (*plan.legs, *plan.further):
+                taken[leg.instrument] += leg.size.raw
+            assert taken == whole
+            assert bool(plan.further) == ({leg.instrument: leg.size.raw for leg in plan.legs} != whole)
+            assert (plan.through_payment > 0.0) == bool(plan.further)
+            named += bool(plan.further)
+            smaller = plan.scaled(0.5)
+            assert smaller is None or smaller.further == ()
+    assert named >= 10
+
+
 @pytest.mark.parametrize(("case", "mode", "health"), list(situations())[::3])
 def test_the_kernels_plan_as_the_reference_does(case: Case, mode: MarginMode, health: float) -> None:
     account, market, parameters = replace(case.account, mode=mode), case.market, case.parameters

@@ -5,6 +5,7 @@ One world for all; each test begins at the same block, right before the fall, wi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -33,6 +34,14 @@ GAP = -0.13
 PAUSE_S = 5
 ETH = Instrument.perp(0)
 STEPS = 400
+PATIENCE_S = 60.0
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < deadline, f"not so within {PATIENCE_S:.0f} s"
+        time.sleep(0.02)
 
 
 def story() -> Story:
@@ -101,6 +110,19 @@ class Ground:
         """Some seconds pass: longer pauses would teach a keeper that blocks are rare, and prices too old in the next."""
         self.world.pass_time(PAUSE_S)
 
+    def automine(self, *, on: bool) -> None:
+        """off: what is sent waits until somebody mines."""
+        self.world.anvil.rpc("evm_setAutomine", on)
+        if on:
+            self.world.anvil.mine()
+
+    def sent(self, address: str) -> list[bool]:
+        """Whether each of its transactions since the fall succeeded, in order."""
+        rpc = self.world.anvil.rpc
+        blocks = (rpc("eth_getBlockByNumber", hex(number), True) for number in range(self.first, self.world.head() + 1))
+        own = [each["hash"] for block in blocks for each in block["transactions"] if each["from"].lower() == address.lower()]
+        return [int(rpc("eth_getTransactionReceipt", hash_)["status"], 16) == 1 for hash_ in own]
+
     def state(self, engine: Engine) -> State:
         assessment = engine.snapshot.assessment
         assert assessment is not None
@@ -122,14 +144,34 @@ class Ground:
     def account(self, name: str) -> int:
         return self.world.traders[name].account
 
+    def require_exact(self) -> None:
+        """INV-ADL-EXACT from raw events: what each execution took is the sum of its parts, and where it ended a deficit that is what the
+        fund had left of it, a unit per contract and per close beyond. Nothing is open, nobody who was opened is below zero."""
+        by_transaction: dict[str, list[Record]] = {}
+        for record in self.events("Executed", "Deleveraged", "LossShared", "DeficitClosed"):
+            by_transaction.setdefault(record["transaction"], []).append(record)
+        assert by_transaction
+        for found in by_transaction.values():
+            [executed] = [record["args"] for record in found if record["event"] == "Executed"]
+            closes = [record["args"] for record in found if record["event"] == "Deleveraged"]
+            shared = sum(record["args"]["amount"] for record in found if record["event"] == "LossShared")
+            assert executed["haircut"] == sum(close["haircut"] for close in closes)
+            assert (executed["closes"], executed["shared"]) == (len(closes), shared)
+            if any(record["event"] == "DeficitClosed" for record in found) and executed["equity"] < 0:
+                excess = executed["fundPaid"] + executed["haircut"] + executed["shared"] + executed["equity"]
+                assert 0 <= excess <= len(closes) + sum(-(-close["size"] // WAD) for close in closes)
+        assert self.view("Nominations", "openDeficits") == 0
+        for record in self.events("DeficitOpened"):
+            assert self.view("MarginEngine", "requirement", record["args"]["account"])[2] >= 0
+
     def names(self) -> dict[int, str]:
         known = {party.account: name for name, party in self.world.traders.items()}
         return known | {self.world.maker.account: "maker", self.world.keeper_account.account: "keeper"}
 
 
-@pytest.fixture(scope="module")
-def world(compiled: None, folder: Path) -> Iterator[tuple[World, list[Party]]]:
-    with World(story(), folder, with_keeper=False) as built:
+@pytest.fixture(scope="session")
+def world(compiled: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, list[Party]]]:
+    with World(story(), tmp_path_factory.mktemp("deleveraging"), with_keeper=False) as built:
         yield built, add_keepers(built, 2)
 
 
