@@ -8,7 +8,8 @@ pragma solidity 0.8.30;
 ///
 ///      openDeficit ---- window: nominate ---- execute ... execute ---- deficit closed
 ///                                               |   fund first, then closes from the top of each leg's queue at bankruptcy prices;
-///                                               |   each round that closed and ran dry opens one more window, at most MAX_ROUNDS;
+///                                               |   each round that closed and ran dry opens one more window, as does a queue that others
+///                                               |   emptied since it began, at most MAX_ROUNDS;
 ///                                               |   what is left goes to the loss index of the legs' other sides
 ///                                               equity >= 0: the deficit closes at once, a surplus repays the claim
 ///

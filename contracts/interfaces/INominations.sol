@@ -55,6 +55,9 @@ interface INominations is IDeficitGate, IModules {
 
     // --- views ---
 
+    /// @notice Whether, after `time`, somebody left a queue opposite one of the legs with no more to give: for whichever deficit.
+    function droppedSince(uint112[] calldata instruments, int256[] calldata sizes, uint256 time) external view returns (bool);
+
     /// @notice Deficits open now.
     function openDeficits() external view returns (uint256);
 

@@ -95,7 +95,7 @@ contract Deleverager is DeficitFunding, ReentrancyGuardTransient {
         legs = _legs(account, p);
         if (!dry) {
             e.open = true;
-        } else if (legs.equity < 0 && e.closes != 0 && legs.sizes.length != 0 && d.rounds < MAX_ROUNDS) {
+        } else if (legs.equity < 0 && legs.sizes.length != 0 && d.rounds < MAX_ROUNDS && (e.closes != 0 || _drained(d, legs))) {
             e.open = true;
             ++d.rounds;
             (d.openedAt, d.openedBlock) = (uint40(block.timestamp), uint64(block.number));
@@ -215,6 +215,12 @@ contract Deleverager is DeficitFunding, ReentrancyGuardTransient {
         trade[0] = Leg(instrument, int128(size), uint128(price));
         Requirement memory r = ENGINE.preview(counterparty, trade, 0);
         return r.marginEquityMaintenance - int256(r.maintenance);
+    }
+
+    /// @dev The queue that is dry was not when this window began: other deficits took it. Whoever ranks next may not have been nominated
+    /// only because there was no place, and must not get away with paying by size [A: waiting for the others].
+    function _drained(Deficit storage d, Legs memory legs) private view returns (bool) {
+        return NOMINATIONS.droppedSince(legs.instruments, legs.sizes, d.openedAt);
     }
 
     // --- beginning and end ---

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
+
 import {ParameterReads} from "../governance/ParameterReads.sol";
 import {IDeficitGate} from "../interfaces/IDeficitGate.sol";
 import {ILedger} from "../interfaces/ILedger.sol";
@@ -10,6 +12,8 @@ import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {Modules} from "../ledger/Modules.sol";
 import {FixedPoint, WAD} from "../math/FixedPoint.sol";
 import {FreshPrices} from "../oracle/FreshPrices.sol";
+import {MarginMode} from "../types/Book.sol";
+import {InstrumentId} from "../types/InstrumentId.sol";
 import {Parameter, ParameterTable} from "../types/Parameter.sol";
 import {DeleveragingScore} from "./DeleveragingScore.sol";
 import {NominationQueue} from "./NominationQueue.sol";
@@ -22,13 +26,15 @@ contract Nominations is INominations, Modules {
     using NominationQueue for uint256[];
     using NominationQueue for uint256;
 
-    /// @notice Slot 0: 8 + 5 + 19 bytes; then the queue.
-    /// @param deficits Open ones on the other side. @param windowEnds Last end of a nomination window. @param size What those deficits
-    /// held here when they were opened, contracts 1e18: the measure of dust.
+    /// @notice Slot 0: 8 + 5 + 5 + 14 bytes; then the queue.
+    /// @param deficits Open ones on the other side. @param windowEnds Last end of a nomination window. @param droppedAt When somebody last
+    /// left the queue with no more to give. @param size What those deficits held here when they were opened, contracts 1e18: the measure of
+    /// dust.
     struct Side {
         uint64 deficits;
         uint40 windowEnds;
-        uint152 size;
+        uint40 droppedAt;
+        uint112 size;
         NominationQueue.Queue queue;
     }
 
@@ -84,7 +90,7 @@ contract Nominations is INominations, Modules {
         for (uint256 i; i < sizes.length; ++i) {
             Side storage side = _opposite(instruments[i], sizes[i]);
             ++side.deficits;
-            side.size += uint152(FixedPoint.abs(sizes[i]));
+            side.size += uint112(FixedPoint.abs(sizes[i]));
         }
         _beginWindows(instruments, sizes);
     }
@@ -100,14 +106,16 @@ contract Nominations is INominations, Modules {
         _standings[account].open = false;
         for (uint256 i; i < sizes.length; ++i) {
             Side storage side = _opposite(instruments[i], sizes[i]);
-            side.size -= uint152(FixedPoint.abs(sizes[i]));
+            side.size -= uint112(FixedPoint.abs(sizes[i]));
             if (--side.deficits == 0) side.queue.length = 0;
         }
     }
 
     /// @inheritdoc INominations
     function drop(uint112 instrument, bool longs, uint256 count) external onlyModule {
-        _sides[instrument][longs].queue.drop(count);
+        Side storage side = _sides[instrument][longs];
+        side.queue.drop(count);
+        side.droppedAt = uint40(block.timestamp);
         emit Dropped(instrument, longs, count);
     }
 
@@ -136,6 +144,14 @@ contract Nominations is INominations, Modules {
     }
 
     /// @inheritdoc INominations
+    function droppedSince(uint112[] calldata instruments, int256[] calldata sizes, uint256 time) external view returns (bool) {
+        for (uint256 i; i < sizes.length; ++i) {
+            if (_opposite(instruments[i], sizes[i]).droppedAt > time) return true;
+        }
+        return false;
+    }
+
+    /// @inheritdoc INominations
     function openDeficits() external view returns (uint256) {
         return _open;
     }
@@ -152,8 +168,9 @@ contract Nominations is INominations, Modules {
 
     /// @inheritdoc INominations
     function score(uint64 account, uint112 instrument) external view returns (uint64 value) {
+        ParameterTable p = _table();
         int256 size;
-        (size, value,) = _holder(account, instrument);
+        (size, value,) = _holder(account, instrument, p);
         if (size == 0) revert NoPosition(account, instrument);
     }
 
@@ -163,13 +180,14 @@ contract Nominations is INominations, Modules {
         view
         returns (uint8 light, uint256 coverage)
     {
-        (int256 size, uint64 own, int256 profit) = _holder(account, instrument);
+        ParameterTable p = _table();
+        (int256 size, uint64 own, int256 profit) = _holder(account, instrument, p);
         if (size == 0) revert NoPosition(account, instrument);
         uint256 total = FixedPoint.abs(size);
         uint256 above;
         for (uint256 i; i < others.length; ++i) {
             if (others[i] == account || (i != 0 && others[i] <= others[i - 1])) revert NotAscending(others[i]);
-            (int256 held, uint64 theirs,) = _holder(others[i], instrument);
+            (int256 held, uint64 theirs,) = _holder(others[i], instrument, p);
             if (held == 0 || (held > 0) != (size > 0)) revert NotOnThatSide(others[i], instrument);
             total += FixedPoint.abs(held);
             if (theirs > own) above += FixedPoint.abs(held);
@@ -195,7 +213,7 @@ contract Nominations is INominations, Modules {
         (int256 profit, uint256 oldestPrice) = _profit(account, instrument, size, cost);
         p.requireFresh(oldestPrice);
         if (profit <= 0) revert NoProfit(account, profit);
-        score_ = _valued(profit, cost, r);
+        score_ = _valued(account, instrument, profit, cost, r, p);
     }
 
     /// @dev Larger holders exist while the window is open (theirs to come) or one of them is queued [A: Sybil dust].
@@ -211,19 +229,32 @@ contract Nominations is INominations, Modules {
     // --- scores ---
 
     /// @dev By the full scan. All zero where the account does not hold the instrument.
-    function _holder(uint64 account, uint112 instrument) private view returns (int256 size, uint64 value, int256 profit) {
+    function _holder(uint64 account, uint112 instrument, ParameterTable p)
+        private
+        view
+        returns (int256 size, uint64 value, int256 profit)
+    {
         int256 cost;
         (size, cost) = LEDGER.position(account, instrument);
         if (size == 0) return (0, 0, 0);
         Requirement memory r = ENGINE.requirement(account);
         (profit,) = _profit(account, instrument, size, cost);
-        value = _valued(profit, cost, r);
+        value = _valued(account, instrument, profit, cost, r, p);
     }
 
     /// @dev Long options that support nothing count on neither side (CROSS, ISOLATED).
-    function _valued(int256 profit, int256 cost, Requirement memory r) private pure returns (uint64) {
+    function _valued(uint64 account, uint112 instrument, int256 profit, int256 cost, Requirement memory r, ParameterTable p)
+        private
+        view
+        returns (uint64)
+    {
         int256 free = int256(r.longOptions);
-        return DeleveragingScore.scoreDown(profit, cost, int256(r.maintenance) - free, r.marginEquityMaintenance - free);
+        int256 needed = int256(r.maintenance) - free;
+        if (needed > 0 && LEDGER.account(account).mode != MarginMode.PORTFOLIO) {
+            uint256 scale = DeleveragingScore.standardScaleDown(p, InstrumentId.wrap(instrument).underlying());
+            needed = int256(FixedPointMathLib.mulWad(uint256(needed), scale));
+        }
+        return DeleveragingScore.scoreDown(profit, cost, needed, r.marginEquityMaintenance - free);
     }
 
     /// @dev Of the position at mark, and what the account realised lately: per account, which the ledger keeps, and so at least what it

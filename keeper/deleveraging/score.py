@@ -3,7 +3,8 @@ an account before anything happens.
 
     score    = profit ratio x leverage                              1e-9, rounded down
     ratio    = (size x mark - cost + profit realised lately) / |cost|
-    leverage = maintenance requirement / margin equity, long options that support nothing on neither side
+    leverage = maintenance requirement / margin equity, long options that support nothing on neither side; a requirement of CROSS or
+               ISOLATED counts as many times as a perpetual alone needs more by stress than by the first tier
 
 The contract computes every score itself: these select whom to name to it.
 """
@@ -68,7 +69,8 @@ def holders(assessment: Assessment, sides: Iterable[Side]) -> dict[Side, list[Ho
     marks = _marks(assessment, instruments) if everybody else {}
     found = {}
     for side, accounts in wanted.items():
-        ranked = [_holder(assessment, account, side[0], marks[side[0]], *leverages[account.id]) for account in accounts]
+        scale = _standard_scale(assessment, side[0].underlying)
+        ranked = [_holder(assessment, account, side[0], (marks[side[0]], scale), *leverages[account.id]) for account in accounts]
         found[side] = sorted(ranked, key=lambda holder: (-holder.score, holder.account))
     return found
 
@@ -92,9 +94,19 @@ def lights(assessment: Assessment, account: int) -> list[Light]:
 
 
 def _holder(
-    assessment: Assessment, account: Account, instrument: Instrument, mark: float, maintenance: float, free: float, equity: float
+    assessment: Assessment,
+    account: Account,
+    instrument: Instrument,
+    mark_and_scale: tuple[float, float],
+    maintenance: float,
+    free: float,
+    equity: float,
 ) -> Holder:
-    """maintenance, free: requirement and margin equity without the long options that support nothing; equity: of the account."""
+    """mark_and_scale: USD, and what brings a standard margin to the measure of stress; maintenance, free: requirement and margin equity
+    without the long options that support nothing; equity: of the account."""
+    mark, scale = mark_and_scale
+    if account.mode is not MarginMode.PORTFOLIO:
+        maintenance *= scale
     position, realised = account.positions[instrument], assessment.state.realised.get(account.id)
     profit = position.size.to_float() * mark - position.cost.to_float()
     if realised is not None:
@@ -103,6 +115,14 @@ def _holder(
     if profit > 0.0 and maintenance > 0.0 and free > 0.0:
         score = int(_ratio(profit, abs(position.cost.to_float())) * _ratio(maintenance, free) * _SCORE_UNIT)
     return Holder(account.id, abs(position.size.raw), profit, min(score, _MAX_SCORE), equity)
+
+
+def _standard_scale(assessment: Assessment, underlying: int) -> float:
+    """`DeleveragingScore.standardScaleDown`."""
+    parameters, spot_scale = assessment.parameters, assessment.state.table.spot_scale(underlying)
+    worst = max((abs(each.spot_shock) * each.weight * (spot_scale if each.core else 1.0) for each in parameters.scenarios), default=0.0)
+    least = parameters.tier_1_maintenance
+    return max(worst * parameters.maintenance_factor / least, 1.0) if least else 1.0
 
 
 def _ratio(x: float, y: float) -> float:

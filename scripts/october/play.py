@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.venue import EXPIRIES
+from keeper.deleveraging import holders
 from keeper.model import Instrument
 from keeper.monitoring import Assessment
 from keeper.portfolio import HOUSE
@@ -110,7 +111,7 @@ def play(accounts: int, folder: Path, fund_usdc: float, progress: Callable[[str]
         deltas = book.deltas
         underlyings = {instrument: Instrument.unpack(instrument).underlying for instrument in book.marks}
         spots = {UNDERLYINGS[symbol]: spot for symbol, spot in stage.spots.items()}
-        holders = [holder for holder in book.holders if holder.account not in set(bankrupt)]
+        winners = [holder for holder in book.holders if holder.account not in set(bankrupt)]
         fund_share = 1.0 - sum(d.fund for d in deficits) / max(1, sum(d.shortfall for d in deficits))
         legs = [Leg(leg.account, leg.instrument, leg.size, leg.haircut * fund_share) for leg in legs]
 
@@ -134,8 +135,8 @@ def play(accounts: int, folder: Path, fund_usdc: float, progress: Callable[[str]
             gas=stage.bulk.gas,
             schemes={
                 "DPRE": outcome_of(closes, shared),
-                "greedy": outcome_of(greedy(legs, holders)),
-                "pro rata": outcome_of(pro_rata(legs, holders)),
+                "greedy": outcome_of(greedy(legs, winners)),
+                "pro rata": outcome_of(pro_rata(legs, winners)),
             },
         )
 
@@ -143,7 +144,7 @@ def play(accounts: int, folder: Path, fund_usdc: float, progress: Callable[[str]
 @dataclass(frozen=True)
 class _Positions:
     """marks: packed instrument -> USD; sizes: (account, instrument) -> contracts; deltas: account -> underlying -> coins, collateral
-    included; holders: every position in profit with its score."""
+    included; holders: every position with its score."""
 
     marks: dict[int, float]
     sizes: dict[tuple[int, int], float]
@@ -153,29 +154,24 @@ class _Positions:
     @classmethod
     def of(cls, book: Assessment, stage: Stage) -> _Positions:
         marks = stage.marks({i.pack() for account in book.state.accounts.values() for i in account.positions})
-        figures = book.figures
-        leverage = {
-            account: maintenance / equity if equity > 0.0 else 0.0
-            for account, maintenance, equity in zip(
-                figures.account_id.tolist(), figures.maintenance.tolist(), figures.margin_equity_maintenance.tolist(), strict=True
-            )
-        }
         sizes: dict[tuple[int, int], float] = {}
         deltas: dict[int, dict[int, float]] = {}
-        holders = []
         for account in book.state.accounts.values():
             coins: dict[int, float] = defaultdict(float)
             for symbol, quantity in account.collateral.items():
                 coins[UNDERLYINGS[symbol.removeprefix("W")]] += quantity.to_float()
             for instrument, position in account.positions.items():
-                packed, size, cost = instrument.pack(), position.size.to_float(), position.cost.to_float()
+                packed, size = instrument.pack(), position.size.to_float()
                 sizes[account.id, packed] = size
                 coins[instrument.underlying] += size
-                profit = size * marks[packed] - cost
-                score = profit / abs(cost) * leverage.get(account.id, 0.0) if profit > 0.0 and cost else 0.0
-                holders.append(Holder(account.id, packed, size, score))
             deltas[account.id] = dict(coins)
-        return cls(marks, sizes, deltas, holders)
+        sides = {(i, position.size.raw > 0) for account in book.state.accounts.values() for i, position in account.positions.items()}
+        ranked = [
+            Holder(each.account, instrument.pack(), each.size / WAD if longs else -each.size / WAD, float(each.score))
+            for (instrument, longs), listed in holders(book, sides).items()
+            for each in listed
+        ]
+        return cls(marks, sizes, deltas, ranked)
 
 
 def _with_the_fund(stage: Stage, low: Assessment, bankrupt: Iterable[int]) -> set[int]:

@@ -200,3 +200,57 @@ def test_a_hedge_ranks_below_the_same_position_alone(
     assert world.queue(ETH_PERP, longs=False) == [naked, hedged]
     score = world.system.nominations.score
     assert score(naked, ETH_PERP) > 2 * score(hedged, ETH_PERP) > 0
+
+
+def test_choosing_cross_does_not_lower_the_rank(world: World, long_eth: int, bob: Any, carol: Any, stranger: Any) -> None:
+    """The same short with the same money, the attacker (carol) in CROSS: its maintenance is 2.5 % of the notional, in PORTFOLIO it is 80 %
+    of the worst scenario. Unscaled, the attacker's score would be less than a third of bob's, and bob would be closed in its place."""
+    honest = world.open(bob, PORTFOLIO, usdc=12_000)
+    attacker = world.open(carol, CROSS, usdc=12_000)
+    for account in (honest, attacker):
+        world.trade(account, ETH_PERP, -10)
+    world.move({"ETH": FALLEN})
+    score = world.system.nominations.score
+    scores = [int(score(account, ETH_PERP)) for account in (honest, attacker)]
+    needs = [world.requirement(account)["maintenance"] for account in (honest, attacker)]
+    assert needs[0] > 3 * needs[1]  # what the rule is there for
+    assert 0.7 < scores[1] / scores[0] < 1.3
+
+
+def test_waiting_until_others_have_emptied_the_queue(world: World, long_eth: int, alice: Any, bob: Any, carol: Any, stranger: Any) -> None:
+    """Two deficits of the same side, and a queue that holds bob alone. The first takes all of him. Without the rule the attacker (carol)
+    would execute the second at once: a dry queue, so all shorts would share its deficit by size, and he would pay a part. Now a window
+    opens for whoever is next, and that is he."""
+    second = world.open(alice, CROSS, usdc=2_000)
+    world.trade(second, ETH_PERP, 10)
+    first_in_line = world.open(bob, CROSS, usdc=4_000)
+    world.trade(first_in_line, ETH_PERP, -10)
+    attacker = world.open(carol, CROSS, usdc=6_000)
+    world.trade(attacker, ETH_PERP, -10)
+    world.move({"ETH": FALLEN})
+    for account in (long_eth, second):
+        world.open_deficit(account, stranger)
+    world.nominate(ETH_PERP, first_in_line, stranger)
+    world.wait_for_nominations()
+    world.execute(long_eth, stranger)
+    assert world.queue(ETH_PERP, longs=False) == []
+    before = equity(world, [attacker])
+    event = world.execute(second, carol).events["Executed"]
+    assert (event["shared"], event["closes"]) == (0, 0)
+    assert int(world.system.deleverager.deficit(second)[2]) == 1  # a round more
+    with reverts("WindowOpen", ..., ...):
+        world.execute(second, carol)
+    world.nominate(ETH_PERP, attacker, stranger)
+    world.wait_for_nominations()
+    world.execute(second, stranger)
+    assert before - equity(world, [attacker]) == DEFICIT
+
+
+def test_a_queue_that_nobody_used_is_no_reason_to_wait(world: World, long_eth: int, bob: Any, stranger: Any) -> None:
+    """The control of the rule above: nobody was nominated in the window, nobody left the queue, and the deficit is shared at once."""
+    short = world.open(bob, CROSS, usdc=9_000)
+    world.trade(short, ETH_PERP, -10)
+    world.move({"ETH": FALLEN})
+    world.open_deficit(long_eth, stranger)
+    world.wait_for_nominations()
+    assert world.execute(long_eth, stranger).events["Executed"]["shared"] == DEFICIT

@@ -13,16 +13,18 @@ from tests.contracts.waterfall.conftest import BTC_PERP, CROSS, ETH_PERP, PORTFO
 from tests.reverts import reverts
 
 FALLEN = 3_300.0  # every short from 3,400 gains 100 per contract
+STANDARD_SCALE = Fraction(18, 100) * Fraction(80, 100) / Fraction(25, 1000)  # margin.md: largest core move, maintenance factor, first tier
 
 
 def exact_score(world: World, account: int) -> Fraction:
-    """Profit over cost times maintenance over margin equity, from what ledger and engine say."""
+    """Profit over cost times maintenance over margin equity, from what ledger and engine say; standard margins at the measure of stress."""
     size, cost = next((int(p[1]), int(p[2])) for p in world.system.ledger.positions(account) if p[0] == ETH_PERP)
     profit = Fraction(size * world.mark(ETH_PERP), WAD) - cost + int(world.system.ledger.unvestedProfit(account))
     now = world.requirement(account)
     if profit <= 0:
         return Fraction(0)
-    return profit / abs(cost) * (now["maintenance"] - now["long_options"]) / (now["margin_maintenance"] - now["long_options"])
+    scale = 1 if int(world.system.ledger.account(account)[1]) == PORTFOLIO else STANDARD_SCALE
+    return profit / abs(cost) * scale * (now["maintenance"] - now["long_options"]) / (now["margin_maintenance"] - now["long_options"])
 
 
 def exact_light(world: World, account: int, members: Sequence[int]) -> int:
