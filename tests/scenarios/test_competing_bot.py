@@ -172,7 +172,7 @@ def test_funding_is_updated_by_the_way(race: Race) -> None:
     """A periodic job asks, the engine sends: the contract has begun its average for every underlying."""
     funding = race.world.deployment.contract(race.world.chain, "Funding").functions
     for underlying in race.world.deployment.underlyings.values():
-        assert funding.lastUpdate(underlying).call()[1] > 0
+        assert funding.lastUpdate(underlying).call()[2] > 0
     with Client(race.address) as client:
         sent = [each for each in client.transactions(200).transactions if each.purpose == "funding"]
     assert any(each.status == "included" for each in sent)
