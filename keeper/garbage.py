@@ -25,7 +25,6 @@ class Garbage(AbstractContextManager["Garbage"]):
         self._next_whole = 0.0
 
     def __enter__(self) -> Self:
-        gc.collect()
         gc.freeze()
         gc.disable()
         self._next_whole = time.monotonic() + _WHOLE_EVERY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
@@ -60,6 +61,7 @@ def run(
         found, port, signer = require_healthy(config)
         with Engine(config, port, found, signer) as engine:
             engine.start()
+            gc.collect()  # of what reading all events left; from here on the engine says when
             with surroundings(config, engine, found):
                 engine.run(stop)
     except KeeperError as error:
