@@ -183,6 +183,8 @@ class Figures:
     def fate(self, account: int) -> str:
         """`survived`, or the tiers of its liquidations in their order."""
         tiers = [TIERS[r["args"]["tier"]] for r in self._evidence.of("Liquidated") if r["args"]["account"] == account]
+        if account in {r["args"]["account"] for r in self._evidence.of("DeficitOpened")}:
+            tiers.append("deleveraged")
         if not tiers:
             last = self._evidence.risk(account, self._evidence.last_block)
             return "survived" if last is None or last.health >= FULL_THRESHOLD else "left under-margined"
@@ -196,6 +198,7 @@ class Figures:
             ("Paid to the liquidator for proven release", sum(a["payment"] for a in liquidated) / WAD),
             ("Liquidation fees, to the fund", sum(a["fee"] for a in liquidated) / WAD),
             ("Deficits and rewards paid by the insurance fund", drawn / WAD),
+            *self.deleveraging(),
             ("Insurance fund at the opening", self._evidence.fund["first"] / WAD),
             ("Insurance fund at the end, fees collected", self._evidence.fund["last"] / WAD),
         ]
@@ -203,6 +206,17 @@ class Figures:
             first, last = self._ends(self._evidence.accounts[name])
             rows.append((label, (last.equity - first.equity) / WAD))
         return rows
+
+    def deleveraging(self) -> list[tuple[str, float]]:
+        """What others paid of deficits beyond the fund, USD; nothing where there was none."""
+        if not self._evidence.of("DeficitOpened"):
+            return []
+        haircuts = sum(r["args"]["haircut"] for r in self._evidence.of("Deleveraged"))
+        shared = sum(r["args"]["amount"] for r in self._evidence.of("LossShared"))
+        return [
+            ("Paid by winners who were closed below their mark (ADL)", haircuts / WAD),
+            ("Shared by all holders of a side (loss index)", shared / WAD),
+        ]
 
     # --- computed on the chain's books ---
 

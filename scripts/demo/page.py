@@ -87,6 +87,8 @@ class _Page:
         fate = f"<b>{s['liquidated']}</b> of {len(self._story.traders)} traders are liquidated, {s['bankrupt']} of them bankrupt"
         share = s["insurance_paid"] / (self._evidence.fund["first"] / 1e18) if self._evidence.fund["first"] else 0.0
         fund = f"the insurance fund pays ${s['insurance_paid']:,.0f}, {share:.0%} of what it had"
+        if others := sum(amount for _, amount in self._figures.deleveraging()):
+            fund += f", winners who are closed at the bankruptcy price ${others:,.0f} (auto-deleveraging)"
         end = "and nobody is left under-margined" if not failures(self._evidence) else "<b>and promises are broken</b>"
         return f"In {span} {drops[0]} and {drops[1]}. {fate}; {fund}; {end}."
 

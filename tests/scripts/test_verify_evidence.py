@@ -10,7 +10,7 @@ import pytest
 from mpmath import exp, log, mp, mpf, ncdf, sqrt
 
 from scripts.anvil import ROOT
-from scripts.verify_evidence import Event, EvidenceError, Ledger, _black76
+from scripts.verify_evidence import WAD, Event, EvidenceError, Ledger, _black76, _require_exact_deleveraging
 
 CODE = """
 import sys
@@ -54,3 +54,37 @@ def test_an_event_that_does_not_follow_is_refused() -> None:
     ledger.apply(Event(1, 0, "0x1", "CashChanged", "Ledger", (3, 0), (100, 100)))
     with pytest.raises(EvidenceError, match="says 151, the events before it 150"):
         ledger.apply(Event(2, 0, "0x2", "CashChanged", "Ledger", (3, 0), (50, 151)))
+
+
+# --- deleveraging ---
+
+OWED = 1_000
+MINUS_OWED = 2**256 - OWED
+
+
+def execution(haircuts: tuple[int, ...] = (600, 401), shared: int = 0, fund: int = 0, told: int = 1_001) -> list[Event]:
+    """Account 3 owes 1,000 units; two counterparties are closed for it, one contract each, and the deficit ends."""
+    where = (5, 0, "0x5")
+    closes = [Event(*where, "Deleveraged", "Deleverager", (3, 7 + i, 0), (WAD, 1, 1, haircut)) for i, haircut in enumerate(haircuts)]
+    losses = [Event(*where, "LossShared", "Ledger", (3, 0), (0, shared, 9, 0))] if shared else []
+    executed = Event(*where, "Executed", "Deleverager", (3,), (MINUS_OWED, fund, told, shared, len(haircuts)))
+    return [*closes, *losses, executed, Event(*where, "DeficitClosed", "Deleverager", (3,), (0, 0))]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [execution(), execution((600,), shared=200, fund=200, told=600), execution((501, 503), told=1_004)],
+    ids=["one over", "three pay", "four over"],
+)
+def test_what_is_missing_and_a_unit_per_contract_and_close_may_be_taken(events: list[Event]) -> None:
+    _require_exact_deleveraging(events)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [execution((501, 504), told=1_005), execution((500, 499), told=999), execution(told=1_000), execution(told=1_001)[1:]],
+    ids=["too much", "too little", "not the sum", "a close is missing"],
+)
+def test_whatever_else_is_taken_is_found(events: list[Event]) -> None:
+    with pytest.raises(EvidenceError, match="account 3"):
+        _require_exact_deleveraging(events)
