@@ -28,6 +28,8 @@ __all__ = ["DeficitWork"]
 
 log = get_logger("deficits")
 
+_MAX_ROUNDS = 4  # Deleverager.MAX_ROUNDS
+
 
 class DeficitWork:
     """gas_of: the limit to send a call with, raises RevertError; sent: told of every transaction; stale: told where the contract finds
@@ -135,7 +137,7 @@ class DeficitWork:
         sender = self._dispatch.managers[0].address
         try:
             found = execution_of(self._deployment, self._port.call(call.to, call.data, sender=sender, gas=self._config.gas_limit))
-            if found.is_idle:
+            if found.is_idle and not self._opens_a_window(assessment, account):
                 self._is_stuck(account, found)
                 return False
             gas = self._gas_of(call)
@@ -156,6 +158,17 @@ class DeficitWork:
         if not error.name and step.closes > 1:
             self._closes[step.account] = step.closes // 2  # no reason given: out of gas, most likely
         self._refuse(step, error)
+
+    def _opens_a_window(self, assessment: Assessment, account: int) -> bool:
+        """An execution that closes nobody, because other deficits emptied the queue, gives those who rank next time to be nominated."""
+        deleverager, queues = self._deployment.contract("Deleverager"), self._deployment.contract("Nominations")
+        opened_at, _, rounds, _ = deleverager.decode(
+            "deficit", self._port.call(deleverager.address, deleverager.encode("deficit", account))
+        )
+        held = assessment.state.accounts[account].positions
+        legs = [instrument.pack() for instrument in held], [position.size.raw for position in held.values()]
+        asked = self._port.call(queues.address, queues.encode("droppedSince", *legs, opened_at))
+        return int(rounds) < _MAX_ROUNDS and bool(queues.decode("droppedSince", asked))
 
     def _is_stuck(self, account: int, found: Execution) -> None:
         text = f"{-_usd(found.equity):,.2f} USD of account {account} that nobody left can bear"

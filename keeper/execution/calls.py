@@ -75,7 +75,7 @@ class Execution:
 
     @property
     def is_idle(self) -> bool:
-        """Nothing would change: nobody holds anything that could bear the deficit."""
+        """Nobody is closed and nothing paid: nobody holds anything that could bear the deficit, or another window opens first."""
         return self.open and not (self.closes or self.fund_paid or self.shared)
 
 

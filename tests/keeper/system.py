@@ -60,6 +60,8 @@ FUNCTIONS = [
     ("PriceDoor", "poke", ["uint8"], []),
     ("Deleverager", "openDeficit", ["uint64"], []),
     ("Deleverager", "execute", ["uint64", "uint256"], ["(int256,uint256,uint256,uint256,uint256,bool)"]),
+    ("Deleverager", "deficit", ["uint64"], ["(uint40,uint64,uint8,uint128)"]),
+    ("Nominations", "droppedSince", ["uint112[]", "int256[]", "uint256"], ["bool"]),
     ("Nominations", "nominate", ["uint112", "uint64", _WITNESS], ["uint64"]),
     ("PriceDoor", "submitBatch", [f"{_UPDATE}[]", "bytes[][]"], []),
     ("Lens", "accounts", ["uint64", "uint64"], ["(uint64,address,uint8,int256,uint256[],(uint112,int256,int256)[])[]"]),

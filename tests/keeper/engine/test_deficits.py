@@ -16,7 +16,7 @@ from keeper.model import WAD
 from tests.keeper.engine.test_engine import OWN, SYSTEM, Twin, running
 from tests.keeper.system import address_of, log
 
-DELEVERAGER = SYSTEM.contract("Deleverager")
+DELEVERAGER, NOMINATIONS = SYSTEM.contract("Deleverager"), SYSTEM.contract("Nominations")
 EXECUTION = "(int256,uint256,uint256,uint256,uint256,bool)"
 OWED = -1_000 * WAD
 Answer = Callable[[int], bytes]
@@ -24,12 +24,13 @@ Answer = Callable[[int], bytes]
 
 class Indebted(Twin):
     """Account 2 is 100 contracts long, bankrupt, its deficit open; nobody is opposite. answer: of `execute`, by its slice; asked: the
-    slices."""
+    slices; drained, rounds: whether other deficits emptied the queue, windows that were opened again."""
 
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[int] = []
         self.answer: Answer = done
+        self.drained, self.rounds = False, 0
         self.set_up({OWN: (10**7, 0), 2: (6_000, 100)})
         self.price(930)
         self.mine(
@@ -40,8 +41,12 @@ class Indebted(Twin):
         )
 
     def _call(self, to: str, data: bytes, sender: str | None) -> bytes:
+        if to == NOMINATIONS.address:
+            return encode(["bool"], [self.drained])
         if to != DELEVERAGER.address:
             return super()._call(to, data, sender)
+        if data[:4] == DELEVERAGER.encode("deficit", 0)[:4]:
+            return encode(["(uint40,uint64,uint8,uint128)"], [(1, 1, self.rounds, 0)])
         _, closes = decode(["uint64", "uint256"], data[4:])
         self.asked.append(int(closes))
         return self.answer(int(closes))
@@ -152,6 +157,14 @@ def test_what_nobody_can_bear_is_told_and_not_sent(chain: Indebted, path: Path) 
         for _ in range(3):
             engine.step()
         assert engine.snapshot.problems == ()
+
+
+@pytest.mark.parametrize(("drained", "rounds", "sent"), [(True, 3, 1), (True, 4, 0), (False, 0, 0)])
+def test_a_queue_that_others_emptied_opens_another_window(chain: Indebted, path: Path, drained: bool, rounds: int, sent: int) -> None:
+    chain.answer, chain.drained, chain.rounds = idle, drained, rounds
+    with running(chain, path) as engine:
+        engine.step()
+        assert chain.executions() == sent
 
 
 def test_it_counts_as_deficit_and_not_as_waiting(chain: Indebted, path: Path) -> None:
