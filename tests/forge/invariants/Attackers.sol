@@ -15,7 +15,7 @@ import {CHEATS} from "./World.sol";
 /// for a bankrupt account is allowed, and nothing else.
 abstract contract Attackers is Deleveraging {
     /// @dev A millionth of a dollar: what marks differ by between two ways to compute them, times the notional; far below any gas.
-    uint256 private constant EXTRACTABLE = 1e12;
+    uint256 internal constant EXTRACTABLE = 1e12;
 
     uint256 private _rewards;
     uint256 internal largestGain; // of an attack, beyond rewards: roundings
@@ -63,16 +63,20 @@ abstract contract Attackers is Deleveraging {
         drifting += 3 * held.length;
     }
 
+    /// @dev The discount on a bankrupt account's collateral is a reward too: it is the fund's loss, the same for whoever converts.
     function selfConvert(uint64 account, uint64 to, uint256 seed) external {
-        uint256 held = ledger.collateral(account, WETH);
+        uint256 quantity = 1 + seed % (ledger.collateral(account, WETH) + 1);
         CHEATS.prank(ownerOf[to]);
-        liquidator.convertCollateral(account, to, WETH, 1 + seed % (held + 1), type(uint256).max);
+        liquidator.convertCollateral(account, to, WETH, quantity, type(uint256).max);
+        if (engine.requirement(account).equity >= 0) return;
+        _rewards += quantity * spots[ETH] / WAD * liquidator.conversionDiscountNow(account) / WAD + 1;
     }
 
     function selfTransfer(uint64 from, uint64 to, uint256 seed) external {
+        uint8 index = seed % 2 == 0 ? USDC : WETH;
+        uint256 held = index == USDC ? _cashDown(from) : ledger.collateral(from, WETH);
         CHEATS.prank(ownerOf[from]);
-        if (seed % 2 == 0) clearing.transfer(from, to, USDC, 1 + (seed >> 8) % (_cashDown(from) + 1));
-        else clearing.transfer(from, to, WETH, 1 + (seed >> 8) % (ledger.collateral(from, WETH) + 1));
+        clearing.transfer(from, to, index, 1 + (seed >> 8) % (held + 1));
     }
 
     function _move(uint64 one, uint64 other, uint256 seed) private returns (bool done) {
@@ -89,7 +93,7 @@ abstract contract Attackers is Deleveraging {
         return _equityDown(one) + _equityDown(other);
     }
 
-    function _equityDown(uint64 account) private view returns (uint256) {
+    function _equityDown(uint64 account) internal view returns (uint256) {
         int256 equity = engine.requirement(account).equity;
         return equity > 0 ? uint256(equity) : 0;
     }

@@ -3,14 +3,14 @@ pragma solidity 0.8.30;
 
 import {IWithdrawalQueue} from "../../../contracts/interfaces/IWithdrawalQueue.sol";
 import {ILedger} from "../../../contracts/interfaces/ILedger.sol";
-import {Attackers} from "./Attackers.sol";
+import {Adversaries} from "./Adversaries.sol";
 import {InstrumentId} from "../../../contracts/types/InstrumentId.sol";
 import {LeakyLedgerMock} from "./LeakyLedgerMock.sol";
 import {CHEATS} from "./World.sol";
 
 /// @title The books' invariants
 /// @notice INV-LEDGER, INV-ZERO-SUM, INV-COLLATERAL, INV-HELD, INV-COSTS (docs/invariants.md) over all accounts, house included.
-abstract contract Books is Attackers {
+abstract contract Books is Adversaries {
     error LedgerDrifts(int256 drift, uint256 operations);
     error CostsDoNotAddUp(uint64 account, int256 stored, int256 sum);
     error PositionsDoNotSumToZero(uint112 instrument, int256 sum);
@@ -58,7 +58,7 @@ abstract contract Books is Attackers {
 
     /// @notice INV-COLLATERAL, INV-HELD of the collateral token
     function requireCollateral() public view {
-        for (uint8 index = WETH; index <= WBTC; ++index) {
+        for (uint8 index = WETH; index <= ODD; ++index) {
             uint256 sum;
             for (uint64 id; id <= ledger.accountCount(); ++id) {
                 sum += ledger.collateral(id, index);
@@ -70,13 +70,13 @@ abstract contract Books is Attackers {
 
     /// @notice INV-QUEUE: the claims are still owed what of them was not paid
     function requireQueue() public view {
-        uint256[3] memory owed;
+        uint256[5] memory owed;
         for (uint256 id = queue.claimCount(); id > paidClaims; --id) {
             IWithdrawalQueue.Claim memory c = queue.claimOf(id);
-            owed[c.index == USDC ? 2 : c.index] += c.quantity - c.paid;
+            owed[c.index == USDC ? 4 : c.index] += c.quantity - c.paid;
         }
         for (uint256 i; i < owed.length; ++i) {
-            uint8 index = i == 2 ? USDC : uint8(i);
+            uint8 index = i == 4 ? USDC : uint8(i);
             uint256 held = _token(index).balanceOf(address(queue)) * vault.unit(index);
             if (held < owed[i]) revert QueueIsShort(owed[i], held);
         }

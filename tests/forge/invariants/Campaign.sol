@@ -2,13 +2,13 @@
 pragma solidity 0.8.30;
 
 import {LibString} from "solady/utils/LibString.sol";
-import {Books} from "./Books.sol";
+import {Shutdown} from "./Shutdown.sol";
 
 /// @title A campaign
 /// @notice Plays handlers drawn from a deck, counts what each did, and checks what no call may ever break.
 /// @dev Forge calls `play`, which makes a burst of calls: forge's own work per call would cost more than most of the calls do.
-contract Campaign is Books {
-    uint256 private constant BURST = 32;
+contract Campaign is Shutdown {
+    uint256 private constant BURST = 64;
 
     struct Counts {
         uint128 done;
@@ -24,42 +24,47 @@ contract Campaign is Books {
 
     constructor() {
         _enlist();
+        _enlistAdversaries();
         // What is dear is drawn seldom: millions of calls are wanted, and enough of each.
-        _add("deposit", this.deposit.selector, 40);
-        _add("withdraw", this.withdraw.selector, 14);
+        _add("deposit", this.deposit.selector, 24);
+        _add("withdraw", this.withdraw.selector, 7);
         _add("cancel", this.cancel.selector, 16);
         _add("setOperator", this.setOperator.selector, 16);
-        _add("trade", this.trade.selector, 20);
-        _add("unwind", this.unwind.selector, 14);
-        _add("collectFees", this.collectFees.selector, 16);
-        _add("donate", this.donate.selector, 16);
+        _add("trade", this.trade.selector, 9);
+        _add("unwind", this.unwind.selector, 6);
+        _add("collectFees", this.collectFees.selector, 20);
+        _add("donate", this.donate.selector, 20);
         _add("moveMarket", this.moveMarket.selector, 12);
-        _add("jumpTime", this.jumpTime.selector, 14);
-        _add("liquidate", this.liquidate.selector, 18);
-        _add("flag", this.flag.selector, 14);
-        _add("liquidateHealthy", this.liquidateHealthy.selector, 12);
-        _add("coverDeficit", this.coverDeficit.selector, 18);
-        _add("convertCollateral", this.convertCollateral.selector, 14);
-        _add("flagDebt", this.flagDebt.selector, 16);
-        _add("transfer", this.transfer.selector, 14);
-        _add("movePosition", this.movePosition.selector, 14);
-        _add("changeMode", this.changeMode.selector, 14);
-        _add("cancelAll", this.cancelAll.selector, 16);
-        _add("claimWithdrawal", this.claimWithdrawal.selector, 16);
-        _add("provide", this.provide.selector, 20);
-        _add("requestExit", this.requestExit.selector, 20);
-        _add("payExit", this.payExit.selector, 16);
-        _add("accrue", this.accrue.selector, 30);
-        _add("updateFunding", this.updateFunding.selector, 20);
-        _add("settleExpired", this.settleExpired.selector, 14);
-        _add("poke", this.poke.selector, 14);
-        _add("tighten", this.tighten.selector, 12);
-        _add("loosen", this.loosen.selector, 14);
-        _add("openDeficit", this.openDeficit.selector, 22);
-        _add("nominate", this.nominate.selector, 22);
-        _add("executeDeficit", this.executeDeficit.selector, 22);
-        _add("repayClaim", this.repayClaim.selector, 26);
-        _add("attack", this.attack.selector, 20);
+        _add("jumpTime", this.jumpTime.selector, 12);
+        _add("liquidate", this.liquidate.selector, 10);
+        _add("flag", this.flag.selector, 7);
+        _add("liquidateHealthy", this.liquidateHealthy.selector, 6);
+        _add("coverDeficit", this.coverDeficit.selector, 10);
+        _add("convertCollateral", this.convertCollateral.selector, 7);
+        _add("flagDebt", this.flagDebt.selector, 8);
+        _add("transfer", this.transfer.selector, 7);
+        _add("movePosition", this.movePosition.selector, 6);
+        _add("changeMode", this.changeMode.selector, 7);
+        _add("cancelAll", this.cancelAll.selector, 20);
+        _add("claimWithdrawal", this.claimWithdrawal.selector, 7);
+        _add("provide", this.provide.selector, 24);
+        _add("requestExit", this.requestExit.selector, 16);
+        _add("payExit", this.payExit.selector, 8);
+        _add("accrue", this.accrue.selector, 32);
+        _add("updateFunding", this.updateFunding.selector, 24);
+        _add("settleExpired", this.settleExpired.selector, 5);
+        _add("poke", this.poke.selector, 16);
+        _add("tighten", this.tighten.selector, 16);
+        _add("loosen", this.loosen.selector, 16);
+        _add("openDeficit", this.openDeficit.selector, 12);
+        _add("nominate", this.nominate.selector, 12);
+        _add("executeDeficit", this.executeDeficit.selector, 12);
+        _add("repayClaim", this.repayClaim.selector, 12);
+        _add("attack", this.attack.selector, 10);
+        _add("reenter", this.reenter.selector, 7);
+        _add("liquidateThrough", this.liquidateThrough.selector, 10);
+        _add("sandwich", this.sandwich.selector, 10);
+        _add("oddToken", this.oddToken.selector, 8);
     }
 
     /// @notice A burst of calls, all of them derived from `seed`.
@@ -98,6 +103,7 @@ contract Campaign is Books {
         bytes32 code = keccak256(abi.encode(deployed, address(this).codehash));
         line = string.concat('{"code": "', LibString.toHexString(uint256(code)), '", "drift": ', LibString.toString(drift()));
         line = string.concat(line, ', "drifting": ', LibString.toString(drifting), ', "gain": ', LibString.toString(largestGain));
+        line = string.concat(line, ', "nested": [', LibString.toString(nested), ", ", LibString.toString(nestedRefused), "]");
         line = string.concat(line, ', "handlers": {');
         for (uint256 i; i < _names.length; ++i) {
             line = string.concat(line, i == 0 ? '"' : ', "', _names[i], '": [', LibString.toString(_counts[i].done), ", ");

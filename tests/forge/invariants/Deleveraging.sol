@@ -9,7 +9,7 @@ import {CHEATS} from "./World.sol";
 abstract contract Deleveraging is Actors {
     /// @dev Deeper than the fund may pay.
     function openDeficit(uint256 who, uint256 depth) public {
-        uint64 account = _trader(who);
+        uint64 account = _fragile(who);
         _fundLiquidator();
         _sink(account, -int256(1e18 + depth % 2e18));
         deleverager.openDeficit(account);

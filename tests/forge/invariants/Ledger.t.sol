@@ -41,7 +41,9 @@ contract LedgerInvariants {
     }
 
     function afterInvariant() public {
-        CHEATS.writeLine(CHEATS.envOr("CAMPAIGN_REPORT", string("out/invariants/runs.jsonl")), campaign.summary());
+        string memory line = campaign.summary();
+        campaign.shutDown();
+        CHEATS.writeLine(CHEATS.envOr("CAMPAIGN_REPORT", string("out/invariants/runs.jsonl")), line);
     }
 }
 

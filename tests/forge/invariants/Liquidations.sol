@@ -3,8 +3,8 @@ pragma solidity 0.8.30;
 
 import {ILedger} from "../../../contracts/interfaces/ILedger.sol";
 import {ILiquidator} from "../../../contracts/interfaces/ILiquidator.sol";
-import {Requirement, Witness} from "../../../contracts/interfaces/IMarginEngine.sol";
-import {Parameter} from "../../../contracts/types/Parameter.sol";
+import {Requirement} from "../../../contracts/interfaces/IMarginEngine.sol";
+import {MarginMode} from "../../../contracts/types/Book.sol";
 import {Handlers} from "./Handlers.sol";
 import {CHEATS} from "./World.sol";
 
@@ -63,6 +63,7 @@ abstract contract Liquidations is Handlers {
     /// @dev Bankrupt, without collateral and positions: what is left is the fund's.
     function coverDeficit(uint256 who, uint256 depth) external {
         uint64 account = uint64(who % 3) + 1; // they hold no collateral
+        for (uint256 i; i < 2 && ledger.account(account).mode == MarginMode.PORTFOLIO; ++i) account = account % 3 + 1; // too safe
         if (ledger.collateral(account, WETH) + ledger.collateral(account, WBTC) != 0) revert NothingToDo();
         _fundLiquidator();
         _sink(account, -int256(depth % 0.1e18));

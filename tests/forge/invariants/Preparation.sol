@@ -41,12 +41,15 @@ abstract contract Preparation is World {
         parameters.set(Parameter.FUND_UNDERLYING_CAP, 10_000e18); // so that some deficits exceed it
         parameters.set(Parameter.FUND_EPOCH, 1 hours);
         parameters.setScenarios(_scenarios());
+        parameters.set(Parameter.OI_SHARE_FREE, 10e9 * WAD); // the liquidator stands opposite to everybody
         for (uint64 id = 4; id <= TRADERS; ++id) {
             pay(id, WBTC, 0.2e18);
         }
         _fundLiquidator();
         CHEATS.warp(near - TERM);
         publish();
+        CHEATS.prank(ownerOf[LIQUIDATOR_ACCOUNT]);
+        clearing.setMode(LIQUIDATOR_ACCOUNT, MarginMode.CROSS); // it is scanned at every other call
     }
 
     /// @dev Eleven of the default's 35: the ends and the middle of the core by three vol directions, a tail on each side. A scan of 35
@@ -143,7 +146,8 @@ abstract contract Preparation is World {
         uint256 notional = uint256(r.marginEquityInitial - int256(r.initial)) * (a.mode == MarginMode.PORTFOLIO ? 2 : 10);
         if (id.isOption()) notional /= 4;
         uint256 size = notional * WAD / spots[id.underlying()] + 1;
-        bool long_ = spots[ETH] > 3_400e18;
+        int256 delta = _delta(account);
+        bool long_ = delta != 0 && _mayMove(delta < 0) ? delta > 0 : spots[ETH] > 3_400e18;
         if (id.kind() == Kind.PUT) long_ = !long_;
         if (long_) _settle(account, with, instrument, size, _mark(instrument));
         else _settle(with, account, instrument, size, _mark(instrument));
@@ -157,10 +161,10 @@ abstract contract Preparation is World {
         for (uint256 step; step < 6; ++step) {
             r = engine.requirement(account);
             int256 room = r.marginEquityMaintenance - int256(r.maintenance) * target / SWAD;
-            if (room <= 0 && r.maintenance != 0) return r;
+            if (room <= 0 && r.maintenance > r.longOptions) return r;
             int256 delta = _delta(account);
             int256 size = delta < 0 ? -delta : delta;
-            if (size < 3 * room || !_mayMove(delta < 0)) {
+            if (size == 0 || size < 3 * room || !_mayMove(delta < 0)) {
                 if (step > 2) revert NothingToDo();
                 _lever(account);
                 continue;
@@ -173,6 +177,14 @@ abstract contract Preparation is World {
     /// @dev The liquidator never lacks cash: what is tried here is the account that it works on.
     function _fundLiquidator() internal {
         if (ledger.cash(LIQUIDATOR_ACCOUNT) < 20_000_000e18) pay(LIQUIDATOR_ACCOUNT, USDC, 30_000_000e18);
+    }
+
+    /// @dev The first from `who` on that a third of the market can ruin: stress margin keeps more than that.
+    function _fragile(uint256 who) internal view returns (uint64 account) {
+        for (uint256 i; i < TRADERS; ++i) {
+            account = _trader(who % TRADERS + i);
+            if (ledger.account(account).mode != MarginMode.PORTFOLIO) return account;
+        }
     }
 
     /// @return delta What the account gains per 100 % of the market, options by half their size, USD 1e18.

@@ -158,7 +158,7 @@ abstract contract World {
         clearing.deposit(account, token, quantity);
     }
 
-    function _token(uint8 index) internal view returns (TokenMock) {
+    function _token(uint8 index) internal view virtual returns (TokenMock) {
         return index == USDC ? usdc : index == WETH ? TokenMock(weth) : wbtc;
     }
 
