@@ -181,7 +181,7 @@ contract ShutdownSettlement is IShutdownSettlement, ReentrancyGuardTransient {
         if (token == SETTLEMENT) {
             LEDGER.changeCash(pool, -int256(quantity), ILedger.CashReason.SETTLEMENT);
         } else {
-            uint256 own = LEDGER.collateral(account, token);
+            uint256 own = FixedPointMathLib.min(LEDGER.collateral(account, token), quantity);
             if (own != 0) LEDGER.changeCollateral(account, token, -int256(own));
             if (quantity != own) LEDGER.changeCollateral(pool, token, -int256(quantity - own));
         }
@@ -196,8 +196,8 @@ contract ShutdownSettlement is IShutdownSettlement, ReentrancyGuardTransient {
         uint256 all = token == SETTLEMENT ? _tokens : _pooled[token];
         uint256 unit = VAULT.unit(token); // reverts for unknown tokens
         if (_claims != 0 && !_isPaid[account][token]) quantity = FixedPointMathLib.fullMulDiv(claimOf[account], all, _claims);
+        if (token != SETTLEMENT) quantity += LEDGER.collateral(account, token); // in fractions of a unit too: transfers take any
         quantity -= quantity % unit;
-        if (token != SETTLEMENT) quantity += LEDGER.collateral(account, token); // whole units, as everything that came in
     }
 
     /// @inheritdoc IShutdownSettlement

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from keeper.model import Instrument
+from keeper.model import Instrument, MarginMode
 from keeper.pricing import InstrumentTable, price_table
 from scripts.demo.crash import market_of, parameters
 from scripts.deploy import SETTLEMENT
@@ -254,3 +254,36 @@ def test_traders_can_do_nothing_meanwhile(
 def test_the_settlement_is_a_module_of_both(settlement: Any, ledger: Any, vault: Any) -> None:
     assert ledger.isModule(settlement.address)
     assert vault.isModule(settlement.address)
+
+
+def test_fractions_of_a_unit_stop_nobody(
+    project: Any,
+    settlement: Any,
+    world: Any,
+    account_of: Any,
+    clearing: Any,
+    vault: Any,
+    governance: Any,
+    guardian: Any,
+    shut: Any,
+    fix: Any,
+    anyone: Any,
+) -> None:
+    """[A] A transfer between own accounts takes any quantity: what is less than a unit stays in the vault, the rest is paid."""
+    token = project.TokenMock.deploy("Wrapped Bitcoin", "WBTC", 8, {"from": guardian})
+    index = vault.tokenCount()
+    vault.list(token, {"from": governance})
+    token.mint(guardian, 10**8, {"from": guardian})
+    token.approve(vault, 10**8, {"from": guardian})
+    clearing.deposit(world.idle.account, index, WAD, {"from": guardian})
+    other = account_of(guardian, MarginMode.CROSS).account
+    clearing.transfer(world.idle.account, other, index, 7, {"from": guardian})
+    shut()
+    fix()
+    settlement.settle([*world.accounts, other], anyone)
+    settlement.finalise(anyone)
+    settlement.claim(world.idle.account, index, anyone)
+    assert token.balanceOf(guardian) == 10**8 - 1
+    assert settlement.due(world.idle.account, index) == settlement.due(other, index) == 0
+    with reverts("NothingToClaim"):
+        settlement.claim(other, index, anyone)
