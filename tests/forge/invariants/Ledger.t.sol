@@ -93,6 +93,18 @@ contract LedgerInvariantsControl {
         require(books.drift() > 0, "the play rounds");
     }
 
+    function test_a_shutdown_that_owes_more_than_there_is_is_caught() public {
+        Campaign books = new Campaign();
+        books.leak(LeakyLedgerMock.Leak.COLLATERAL);
+        _play(books);
+        try books.shutDown() {
+            revert("collateral that nobody deposited was paid out");
+        } catch {}
+        Campaign sound = new Campaign();
+        _play(sound);
+        sound.shutDown();
+    }
+
     /// @dev A few trades at odd sizes and a deposit of collateral.
     function _play(Campaign books) private {
         for (uint256 i; i < 8; ++i) {
