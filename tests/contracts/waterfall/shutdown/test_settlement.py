@@ -267,6 +267,7 @@ def test_fractions_of_a_unit_stop_nobody(
     guardian: Any,
     shut: Any,
     fix: Any,
+    publish: Any,
     anyone: Any,
 ) -> None:
     """[A] A transfer between own accounts takes any quantity: what is less than a unit stays in the vault, the rest is paid."""
@@ -277,6 +278,7 @@ def test_fractions_of_a_unit_stop_nobody(
     token.approve(vault, 10**8, {"from": guardian})
     clearing.deposit(world.idle.account, index, WAD, {"from": guardian})
     other = account_of(guardian, MarginMode.CROSS).account
+    publish()
     clearing.transfer(world.idle.account, other, index, 7, {"from": guardian})
     shut()
     fix()
