@@ -1,0 +1,221 @@
+"""pytest plugin that writes down what the contracts were asked while tests ran: `pytest -p tests.coverage.recorder --record out/coverage`.
+
+It listens where tests talk to their node (Brownie, web3, `scripts.chain`, `scripts.anvil`), and asks it for the call trace of each transaction
+and of each call that reverted. Two files per process:
+
+    calls-<worker>.json    [contract, selector, outcome, test] once each; outcome: "ok", or selector of the error that it raised itself
+    stream-<worker>.jsonl  every transaction, call, snapshot and change of state in order: tests/forge/coverage repeats them
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from scripts.anvil import Anvil, AnvilError
+from scripts.artifacts import BUILD
+
+__all__ = ["OK", "Recorder"]
+
+OK = "ok"
+_TRACER = {"tracer": "callTracer"}
+_SENDING = {"eth_sendTransaction", "eth_sendRawTransaction"}
+_ASKING = {"eth_call", "eth_estimateGas"}
+_STATE = {"evm_snapshot", "evm_revert", "anvil_setBalance", "anvil_setStorageAt", "anvil_setCode"}
+_MOVING = {*_SENDING, "evm_mine", "anvil_mine", "evm_revert", "evm_increaseTime"}
+
+
+class Recorder:
+    """What goes to one node."""
+
+    def __init__(self, stream: Path) -> None:
+        self.test = ""
+        self.outcomes: dict[tuple[str, str, str], str] = {}
+        self._names: dict[str, str] = {}  # address -> contract
+        self._creations = _creation_codes()
+        self._stream = stream.open("w")
+        self._head: dict[str, int] | None = None
+        self._asking = False
+        self._node: Any = None
+
+    def saw(self, node: Any, method: str, params: Any, answer: Mapping[str, Any]) -> None:
+        """One request and its answer; node: sends a further request to the same place."""
+        if self._asking:
+            return
+        self._asking, self._node = True, node
+        try:
+            self._record(method, params, answer)
+        finally:
+            self._asking = False
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _record(self, method: str, params: Any, answer: Mapping[str, Any]) -> None:
+        if method in _MOVING:
+            self._head = None
+        if method in _SENDING and "result" in answer:
+            self._transaction(answer["result"])
+        elif method in _ASKING:
+            self._call(method, params, answer)
+        elif method in _STATE and "result" in answer:
+            self._write(kind=method, params=params, result=answer["result"])
+
+    def _transaction(self, identifier: str) -> None:
+        sent = self._node("eth_getTransactionByHash", identifier)
+        if sent is None or sent["blockNumber"] is None:
+            return
+        trace = self._node("debug_traceTransaction", identifier, _TRACER)
+        self._frame(trace)
+        self._write(
+            kind="transaction",
+            sender=sent["from"],
+            to=sent["to"],
+            data=sent["input"],
+            value=int(sent["value"], 16),
+            nonce=int(sent["nonce"], 16),
+            ok="error" not in trace,
+            **(self._creation(trace) if sent["to"] is None else {}),
+            **self._now(),
+        )
+
+    def _call(self, method: str, params: Any, answer: Mapping[str, Any]) -> None:
+        asked = params[0]
+        to, data = str(asked.get("to") or "").lower(), asked.get("data") or asked.get("input") or "0x"
+        if to not in self._names or (len(params) > 1 and params[1] not in ("latest", "pending")):
+            return
+        failed = "error" in answer
+        if failed:
+            try:
+                self._frame(self._node("debug_traceCall", asked, "latest", _TRACER))
+            except AnvilError:
+                return  # refused before it ran: no gas, no balance
+        elif method == "eth_call":
+            self._outcome(to, data, OK)
+        else:
+            return  # the transaction follows
+        sender = asked.get("from") or "0x" + "00" * 20
+        self._write(kind="call", sender=sender, to=to, data=data, ok=not failed, **self._now())
+
+    def _now(self) -> dict[str, int]:
+        if self._head is None:
+            block = self._node("eth_getBlockByNumber", "latest", False)
+            self._head = {"number": int(block["number"], 16), "time": int(block["timestamp"], 16)}
+        return self._head
+
+    # --- traces ---
+
+    def _frame(self, frame: Mapping[str, Any]) -> None:
+        children = frame.get("calls") or []
+        to, data = str(frame.get("to") or "").lower(), frame.get("input") or "0x"
+        if str(frame.get("type", "")).startswith("CREATE"):
+            if "error" not in frame:
+                self._names[to] = self._named(data)
+            data = "constructor"
+        failed, output = "error" in frame, frame.get("output") or "0x"
+        own = failed and not any("error" in child and (child.get("output") or "0x") == output for child in children)
+        if to in self._names and (own or not failed):
+            self._outcome(to, data, (output[:10] or "0x") if failed else OK)
+        for child in children:
+            self._frame(child)
+
+    def _outcome(self, to: str, data: str, outcome: str) -> None:
+        selector = data[:10] if data.startswith("0x") else data
+        self.outcomes.setdefault((self._names[to], selector, outcome), self.test)
+
+    def _named(self, creation: str) -> str:
+        code = creation.removeprefix("0x")
+        return next((name for name, known in self._creations.items() if code.startswith(known)), "?")
+
+    def _creation(self, frame: Mapping[str, Any]) -> dict[str, str]:
+        name = self._named(frame["input"])
+        return {"creates": name, "arguments": "0x" + frame["input"].removeprefix("0x").removeprefix(self._creations.get(name, ""))}
+
+    def _write(self, **entry: Any) -> None:
+        self._stream.write(json.dumps({"test": self.test, **entry}) + "\n")
+
+
+def _creation_codes() -> dict[str, str]:
+    """Contract -> creation code, the longest first."""
+    codes = {path.stem: json.loads(path.read_text())["bytecode"] for path in BUILD.glob("*.json")}
+    return dict(sorted(((name, code) for name, code in codes.items() if code), key=lambda item: -len(item[1])))
+
+
+# --- pytest ---
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record", type=Path, default=Path("out/coverage"), help="folder for what the contracts were asked")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    folder, worker = config.getoption("--record"), os.environ.get("PYTEST_XDIST_WORKER", "main")
+    if worker == "main" and getattr(config.option, "numprocesses", None):
+        return  # the workers record
+    folder.mkdir(parents=True, exist_ok=True)
+    recorder = Recorder(folder / f"stream-{worker}.jsonl")
+    config.pluginmanager.register(_Plugin(recorder, folder / f"calls-{worker}.json"))
+
+
+class _Plugin:
+    def __init__(self, recorder: Recorder, calls: Path) -> None:
+        self._recorder, self._calls = recorder, calls
+        self._listen()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        if item.nodeid.partition("::")[0] != self._recorder.test.partition("::")[0]:
+            self._save()  # a run that is broken off tells what it saw
+        self._recorder.test = item.nodeid
+        return (yield)
+
+    def pytest_sessionfinish(self) -> None:
+        self._recorder.close()
+        self._save()
+
+    def _save(self) -> None:
+        rows = sorted([*key, test] for key, test in self._recorder.outcomes.items())
+        self._calls.write_text(json.dumps(rows, indent=0))
+
+    def _listen(self) -> None:
+        """Both ways to the node: the standard library's in scripts.anvil, requests' in all else."""
+        recorder, rpc, send = self._recorder, Anvil.rpc, requests.Session.send
+
+        def heard_rpc(node: Anvil, method: str, *params: Any) -> Any:
+            ask = _asking(node.url)
+            try:
+                result = rpc(node, method, *params)
+            except AnvilError:
+                recorder.saw(ask, method, params, {"error": None})
+                raise
+            recorder.saw(ask, method, params, {"result": result})
+            return result
+
+        def heard_send(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+            response = send(session, request, **options)
+            body = request.body
+            if body and response.headers.get("content-type", "").startswith("application/json") and request.method == "POST":
+                asked, answered = json.loads(body), response.json()
+                pairs = zip(asked, answered, strict=True) if isinstance(asked, list) else [(asked, answered)]
+                for question, answer in pairs:
+                    if isinstance(question, dict) and "method" in question:
+                        recorder.saw(_asking(str(request.url)), question["method"], question.get("params", []), answer)
+            return response
+
+        def _asking(url: str) -> Any:
+            def ask(method: str, *params: Any) -> Any:
+                answer = requests.post(url, json={"jsonrpc": "2.0", "id": 1, "method": method, "params": params}, timeout=120).json()
+                if "error" in answer:
+                    raise AnvilError(str(answer["error"]))
+                return answer["result"]
+
+            return ask
+
+        Anvil.rpc = heard_rpc  # type: ignore[method-assign]
+        requests.Session.send = heard_send  # type: ignore[method-assign]
