@@ -18,7 +18,7 @@ PY := .venv/bin/python
 STAGE := @toolchain/stage
 UV := .toolchain/uv/bin/uv
 
-.PHONY: help setup demo verify-evidence local test compile lint pytest forge-test parity-deep fuzz invariants slither gas modes bench-kernel bench-latency chaos soak october lock clean
+.PHONY: help setup demo verify-evidence local test compile lint pytest forge-test parity-deep fuzz invariants slither gas coverage modes bench-kernel bench-latency chaos soak october lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,16 @@ invariants: setup ## invariant campaign of 5,000,000 calls, goes on where it was
 slither: setup ## static analysis of the contracts; fails on a finding that toolchain/slither-answers.toml does not answer
 	@toolchain/environment toolchain/slither-requirements.lock
 	$(STAGE) 'slither' $(PY) -m scripts.slither
+
+# Two hits of everything: recorded on Anvil, then repeated where forge counts branches, beside forge's own tests.
+RECORDING := -p tests.coverage.recorder --record out/coverage
+BRANCHES := --ir-minimum --no-match-path 'tests/forge/gas/*' --gas-limit 1000000000000000 --report lcov --report-file out/coverage/lcov.info
+
+coverage: setup compile ## functions, errors and branches of the contracts that tests reach; writes docs/coverage.md
+	$(STAGE) 'coverage: tests on Anvil, recorded' $(PY) -m pytest $(WORKERS) $(RECORDING) tests/contracts tests/scenarios/history
+	$(STAGE) 'coverage: steps to repeat' $(PY) -m tests.coverage.steps out/coverage
+	$(STAGE) 'coverage: branches' forge coverage $(BRANCHES)
+	@$(PY) -m scripts.coverage --write docs/coverage.md
 
 modes: setup compile ## docs/modes.md: what ten typical books need in each margin mode, by contract and keeper
 	@$(PY) -m scripts.modes_table

@@ -1,7 +1,7 @@
 """pytest plugin that writes down what the contracts were asked while tests ran: `pytest -p tests.coverage.recorder --record out/coverage`.
 
-It listens where tests talk to their node (Brownie, web3, `scripts.chain`, `scripts.anvil`), and asks it for the call trace of each transaction
-and of each call that reverted. Two files per process:
+It listens where tests talk to their node (Brownie, web3, `scripts.chain`, `scripts.anvil`), and asks it for the call trace of each
+transaction and of each call that reverted. Two files per process:
 
     calls-<worker>.json    [contract, selector, outcome, test] once each; outcome: "ok", or selector of the error that it raised itself
     stream-<worker>.jsonl  every transaction, call, snapshot and change of state in order: tests/forge/coverage repeats them
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ __all__ = ["OK", "Recorder"]
 
 OK = "ok"
 _TRACER = {"tracer": "callTracer"}
+_MINED_S, _POLL_S = 10.0, 0.005
 _SENDING = {"eth_sendTransaction", "eth_sendRawTransaction"}
 _ASKING = {"eth_call", "eth_estimateGas"}
 _STATE = {"evm_snapshot", "evm_revert", "anvil_setBalance", "anvil_setStorageAt", "anvil_setCode"}
@@ -68,9 +70,12 @@ class Recorder:
             self._write(kind=method, params=params, result=answer["result"])
 
     def _transaction(self, identifier: str) -> None:
+        deadline = time.monotonic() + _MINED_S  # the hash is answered before the block is there
+        while self._node("eth_getTransactionReceipt", identifier) is None:
+            if time.monotonic() > deadline:
+                return  # automatic mining is off
+            time.sleep(_POLL_S)
         sent = self._node("eth_getTransactionByHash", identifier)
-        if sent is None or sent["blockNumber"] is None:
-            return
         trace = self._node("debug_traceTransaction", identifier, _TRACER)
         self._frame(trace)
         self._write(

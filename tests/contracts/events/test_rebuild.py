@@ -34,6 +34,7 @@ TOLD_BY_OTHERS = {
     "Clearing.Transferred",
     "Deleverager.Deleveraged",
     "InsuranceFund.Deposit",
+    "InsuranceFund.Withdraw",
     "Liquidator.CollateralConverted",
     "Liquidator.DeficitCovered",
     "Liquidator.LegTaken",
@@ -43,8 +44,8 @@ TOLD_BY_OTHERS = {
     "Timelock.CallSalt",
     "Token.Approval",
 }
-# No code path emits them: no admin of a role changes, the EIP-712 domain is constant, exits of the fund are requests.
-NEVER_EMITTED = {"Clearing.EIP712DomainChanged", "InsuranceFund.Withdraw"}
+# No code path emits them: no admin of a role changes, the EIP-712 domain is constant.
+NEVER_EMITTED = {"Clearing.EIP712DomainChanged"}
 
 
 def never(kind: str) -> bool:
@@ -188,6 +189,7 @@ class Life:
         fund.transferFrom(self.maker, self.carol, shares // 3, {"from": self.stranger})
         fund.requestExit(shares, by)
         fund.requestExit(shares // 5, {"from": self.carol})
+        fund.withdraw(0, self.maker, self.maker, by)
         fund.draw(1, ETH, 400 * WAD, self.vault, {"from": self.stranger})
         fund.deficitOpened(1, {"from": self.carol})
         self.govern("FUND_EPOCH", 2 * DAY)
