@@ -2,8 +2,9 @@
 
     python -m scripts.coverage [--folder out/coverage] [--write docs/coverage.md]
 
-Reads what tests/coverage/recorder.py wrote, and forge's lcov.info where it is there. Prints every function without a success and every error without a test that raises it, unless
-tests/coverage/unreachable.toml says why there can be none. Fails on anything missing, and on an answer there that is not needed.
+Reads what tests/coverage/recorder.py wrote, and forge's lcov.info where it is there. Prints every function without a success and every
+error without a test that raises it, unless tests/coverage/unreachable.toml says why there can be none. Fails on anything missing, and on
+an answer there that is not needed.
 """
 
 from __future__ import annotations
