@@ -25,6 +25,7 @@ def test_a_window_too_wide_to_count(
 ) -> None:
     def next_window() -> None:
         anvil.set_time((anvil.time() // WINDOW + 1) * WINDOW + 1)
+        publish()
 
     govern("OUTFLOW_FLOOR", 0)
     account = open_account(alice, usdc=1_000, weth=100)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.contracts.events.logs import Log
-from tests.contracts.events.market import ALL, HALTED, SHUTDOWN
+from tests.contracts.events.market import ALL, HALTED
 from tests.contracts.events.part import MAX, WAD, Part, Roles, View
 
 __all__ = ["Clearing", "Funding", "Limits", "Queue", "Settlement"]
@@ -124,6 +124,18 @@ class Queue(Part):
         claim.paid = e["paid"]
         self.flows[claim.index] = self._current(claim.index, e.time, self.whole.vault.recorded[claim.index])
 
+    def withdrawal_undone(self, e: Log) -> None:
+        f = self.flows[e["token"]]
+        self.claims[e["id"]].quantity -= e["quantity"]
+        self.flows[e["token"]] = Flow(f.window, f.net, f.cap, f.released, f.tail - e["quantity"])
+
+    def _halted(self, number: int) -> bool:
+        """The strictest state of what the account holds, which after a shutdown is another."""
+        account, breaker = self.whole.ledger.accounts[number], self.whole.breaker
+        held = {p.instrument >> 96 & 0xFF for p in account.positions}
+        held |= {self.whole.parameters.collaterals.get(index, (0,))[0] for index, quantity in account.collateral.items() if quantity}
+        return max(breaker.state(scope, self.whole.now) for scope in (ALL, *held)) == HALTED
+
     def _unit(self, index: int) -> int:
         return int(self.whole.vault.tokens[index][1])
 
@@ -140,8 +152,10 @@ class Queue(Part):
     def _current(self, index: int, time: int, recorded: int) -> Flow:
         f = self._now(index, time, recorded)
         served = f.tail - f.released
-        if served and self.whole.breaker.state(ALL, time) != SHUTDOWN:
-            served = min(served, f.room)
+        if self.whole.breaker.state(ALL, time) >= HALTED:
+            served = 0
+        if served > f.room:
+            served = f.room - f.room % self._unit(index)
         return Flow(f.window, f.net + served, f.cap, f.released + served, f.tail)
 
     def _now(self, index: int, time: int, recorded: int) -> Flow:
@@ -150,7 +164,6 @@ class Queue(Part):
 
     def views(self) -> Iterator[View]:
         now = self.whole.now
-        halted = self.whole.breaker.state(ALL, now) == HALTED
         yield "claimCount", (), (len(self.claims),)
         for index in self.whole.vault.tokens:
             recorded = self.whole.vault.recorded[index]
@@ -161,21 +174,20 @@ class Queue(Part):
             f = self._current(c.index, now, self.whole.vault.recorded[c.index])
             due = min(max(f.released - c.start, 0), c.quantity) - c.paid if f.released > c.start else 0
             yield "claimOf", (number,), ((c.to, c.account, c.index, c.start, c.quantity, c.paid),)
-            yield "claimable", (number,), (0 if halted else due - due % self._unit(c.index),)
+            yield "claimable", (number,), (0 if self._halted(c.account) else due - due % self._unit(c.index),)
 
 
 class Funding(Part):
     def __init__(self, whole: Any) -> None:
         super().__init__(whole)
-        self.samples: dict[int, tuple[int, int]] = {}
+        self.samples: dict[int, tuple[int, int, int]] = {}
 
     def funding_updated(self, e: Log) -> None:
-        premium, _ = self.whole.door.feeds[e["underlying"]].integrals(e.time)
-        self.samples[e["underlying"]] = (premium, e.time)
+        self.samples[e["underlying"]] = (*self.whole.door.feeds[e["underlying"]].integrals(e.time), e.time)
 
     def views(self) -> Iterator[View]:
         for underlying in self.whole.registry.listed:
-            yield "lastUpdate", (underlying,), self.samples.get(underlying, (0, 0))
+            yield "lastUpdate", (underlying,), self.samples.get(underlying, (0, 0, 0))
 
 
 class Settlement(Part):

@@ -55,7 +55,7 @@ class Ledger(Modules):
         super().__init__(whole)
         self.accounts: dict[int, Account] = {0: Account()}  # the house is there from the beginning
         self.operators: dict[tuple[int, str], int] = {}
-        self.funding: dict[int, tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))  # rate, index, since
+        self.funding: dict[int, tuple[int, int, int, int]] = defaultdict(lambda: (0, 0, 0, 0))  # rate, index, since, until
         self.losses: dict[tuple[int, bool], int] = defaultdict(int)
         self.instruments: set[int] = set()
         self.entities: set[int] = set()
@@ -116,7 +116,7 @@ class Ledger(Modules):
         self.accounts[e["account"]].profit = (e["current"], e["previous"], e["since"])
 
     def funding_rate_set(self, e: Log) -> None:
-        self.funding[e["underlying"]] = (e["ratePerSecond"], e["fundingIndex"], e["since"])
+        self.funding[e["underlying"]] = (e["ratePerSecond"], e["fundingIndex"], e["since"], e["until"])
 
     def debit_rate_set(self, e: Log) -> None:
         self.debit = (e["perYear"], e["debitIndex"], e["since"])
@@ -131,8 +131,8 @@ class Ledger(Modules):
 
     def carry(self, instrument: int, now: int) -> tuple[int, int]:
         """Indices of longs and shorts."""
-        rate, index, since = self.funding[underlying_of(instrument)]
-        both = index + rate * (now - since) if kind_of(instrument) == PERP else 0
+        rate, index, since, until = self.funding[underlying_of(instrument)]
+        both = index + rate * (min(now, until) - since) if kind_of(instrument) == PERP else 0
         return both + self.losses[instrument, True], both + self.losses[instrument, False]
 
     def owed(self, account: Account, now: int) -> int:
@@ -199,7 +199,7 @@ class Ledger(Modules):
             yield "carry", (instrument,), self.carry(instrument, now)
         for u in underlyings:
             yield "openInterestOf", (u,), (sum(self.held(i)[0] for i in self.instruments if underlying_of(i) == u),)
-            yield "fundingRate", (u,), (self.funding[u][0],)
+            yield "fundingRate", (u,), (self.funding[u][0], self.funding[u][3])
             for entity in self.entities - {0}:
                 yield "entityExposure", (entity, u), (self.exposure(entity, u),)
         yield "accountCount", (), (max(self.accounts),)

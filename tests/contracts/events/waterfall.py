@@ -332,11 +332,12 @@ class Shutdown(Part):
         self.paid.add((e["account"], e["token"]))
 
     def _due(self, account: int, token: int) -> int:
-        if (account, token) in self.paid or account >= self.pool:
+        if account >= self.pool:
             return 0
         whole = self.tokens if token == SETTLEMENT_TOKEN else self.pooled.get(token, 0)
         total = sum(self.claims.values())
-        quantity = self.claims.get(account, 0) * (whole or 0) // total if total else 0
+        open_ = total and (account, token) not in self.paid
+        quantity = self.claims.get(account, 0) * (whole or 0) // total if open_ else 0
         quantity -= quantity % self.whole.vault.tokens[token][1]
         own = 0 if token == SETTLEMENT_TOKEN else self.whole.ledger.accounts[account].collateral[token]
         return int(quantity + own)

@@ -74,15 +74,6 @@ def test_amounts_that_do_not_fit(ledger: Any, module: Any, trade: Any, buyer: in
         ledger.settlePosition(buyer, PERP, 2 * WAD, by)
 
 
-def test_carry_that_does_not_fit(ledger: Any, module: Any, trade: Any, buyer: int, seller: int, alice: Any) -> None:
-    trade(seller, buyer, WAD, WAD)
-    ledger.changeCash(buyer, LARGEST, DEPOSIT, {"from": module})
-    ledger.shareLoss(seller, PERP, False, WAD, {"from": module})  # the seller pays itself
-    ledger.setFundingRate(0, -(10**12), {"from": module})  # shorts pay longs
-    with reverts("AmountOutOfRange"):
-        ledger.accrue(buyer, {"from": alice})
-
-
 def test_interest_that_does_not_fit(ledger: Any, module: Any, buyer: int, anvil: Any) -> None:
     by = {"from": module}
     ledger.setDebitRate(WAD, by)
