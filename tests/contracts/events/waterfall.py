@@ -211,6 +211,7 @@ class Fund(Roles):
 @dataclass
 class Side:
     deficits: int = 0
+    dropped_at: int = 0
     queue: list[tuple[int, int]] = field(default_factory=list)  # (score, account), the highest first
 
 
@@ -240,7 +241,9 @@ class Nominations(Modules):
         del queue[self.whole.parameters("NOMINATION_QUEUE") :]
 
     def dropped(self, e: Log) -> None:
-        del self.sides[e["instrument"], e["longs"]].queue[: e["count"]]
+        side = self.sides[e["instrument"], e["longs"]]
+        side.dropped_at = e.time
+        del side.queue[: e["count"]]
 
     def views(self) -> Iterator[View]:
         yield from super().views()
@@ -248,6 +251,9 @@ class Nominations(Modules):
         open_now = {account for account, d in deficits.items() if d.opened_at}
         yield "openDeficits", (), (len(open_now),)
         for (instrument, longs), side in self.sides.items():
+            held_opposite = ((instrument,), (-1 if longs else 1,))
+            for before in (0, 1):
+                yield "droppedSince", (*held_opposite, max(side.dropped_at - before, 0)), (before == 1 and side.dropped_at != 0,)
             yield "adlQueue", (instrument, longs), (tuple(a for _, a in side.queue), tuple(s for s, _ in side.queue))
         for number, account in self.whole.ledger.accounts.items():
             free = number not in open_now and not deficits[number].claim
