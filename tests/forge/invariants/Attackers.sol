@@ -14,8 +14,7 @@ import {CHEATS} from "./World.sol";
 /// @dev What it has is the sum of max(0, equity) of its accounts: who walks away from a debt does not pay it. What the fund pays as a reward
 /// for a bankrupt account is allowed, and nothing else.
 abstract contract Attackers is Deleveraging {
-    /// @dev A millionth of a dollar: what marks differ by between two ways to compute them, times the notional; far below any gas.
-    uint256 internal constant EXTRACTABLE = 1e12;
+    uint256 internal constant EXTRACTABLE = uint256(DUST); // a millionth of a dollar, far below any gas
 
     uint256 private _rewards;
     uint256 internal largestGain; // of an attack, beyond rewards: roundings

@@ -37,9 +37,9 @@ contract Campaign is Shutdown {
         _add("moveMarket", this.moveMarket.selector, 12);
         _add("jumpTime", this.jumpTime.selector, 12);
         _add("liquidate", this.liquidate.selector, 20);
-        _add("flag", this.flag.selector, 7);
+        _add("flag", this.flag.selector, 10);
         _add("liquidateHealthy", this.liquidateHealthy.selector, 7);
-        _add("coverDeficit", this.coverDeficit.selector, 8);
+        _add("coverDeficit", this.coverDeficit.selector, 11);
         _add("convertCollateral", this.convertCollateral.selector, 17);
         _add("flagDebt", this.flagDebt.selector, 19);
         _add("transfer", this.transfer.selector, 7);
@@ -57,13 +57,13 @@ contract Campaign is Shutdown {
         _add("tighten", this.tighten.selector, 16);
         _add("loosen", this.loosen.selector, 16);
         _add("openDeficit", this.openDeficit.selector, 19);
-        _add("nominate", this.nominate.selector, 12);
-        _add("executeDeficit", this.executeDeficit.selector, 10);
+        _add("nominate", this.nominate.selector, 16);
+        _add("executeDeficit", this.executeDeficit.selector, 16);
         _add("repayClaim", this.repayClaim.selector, 12);
         _add("attack", this.attack.selector, 10);
         _add("reenter", this.reenter.selector, 7);
         _add("liquidateThrough", this.liquidateThrough.selector, 19);
-        _add("sandwich", this.sandwich.selector, 12);
+        _add("sandwich", this.sandwich.selector, 18);
         _add("oddToken", this.oddToken.selector, 6);
     }
 

@@ -19,8 +19,8 @@ import {CHEATS, World} from "./World.sol";
 /// accounts that the market ruined come back.
 abstract contract Preparation is World {
     int256 private constant SWAD = 1e18;
-    /// @dev What an account's value may differ by between two ways to round its marks: 1e-18 of the notional, with room. USD 1e18.
-    int256 internal constant DUST = 1e8;
+    /// @dev What an account's value may differ by between two ways to round its marks: 1e-15 of what large accounts hold. USD 1e18.
+    int256 internal constant DUST = 1e12;
     /// @dev A close rounds its price by less than a unit per contract; nobody here holds a million contracts.
     uint256 private constant PER_CLOSE = 1e6;
     uint32 private constant TERM = 2 days; // between two near expiries
