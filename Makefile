@@ -104,7 +104,7 @@ soak: setup compile ## two hours of a simulated market, accelerated: memory, dri
 chaos: setup compile ## break what can break, one row of evidence per fault in out/chaos.json; ends with one JSON line
 	@$(PY) -m scripts.chaos $(ARGS)
 
-october: setup compile ## 10 October 2025: 10,000 accounts, a fund too small, auto-deleveraging against other venues' rules; one JSON line
+october: setup compile ## 10 October 2025: 10,000 accounts, auto-deleveraging against other venues' rules; out/october.md, one JSON line
 	@$(PY) -m scripts.october $(ARGS)
 
 # uv writes the hashes of every platform's files and no index address; its own version is fixed here.

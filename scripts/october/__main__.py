@@ -91,7 +91,7 @@ def page(evening: Evening) -> str:
         "winner on the other side, whether it is a hedge or not."
     )
     lines = [
-        "# 10 October 2025",
+        "# 10 October 2025, replayed with auto-deleveraging",
         "",
         made_by,
         "",
