@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from structlog.contextvars import bound_contextvars
 
 from keeper.errors import ChainError, KeeperError, RevertError
-from keeper.execution.calls import BATCH
+from keeper.execution.calls import BATCH, SCOPE_TRADE
 from keeper.liquidation import Liquidation
 from keeper.logs import get_logger
 from keeper.monitoring import Tier
@@ -31,7 +31,6 @@ __all__ = ["Batches", "Round"]
 
 log = get_logger("batches")
 
-_SCOPE_TRADE = 1
 _BLOCKS_IN_FLIGHT = 2
 """Full blocks that transactions under way may fill: what waits longer was simulated on a state that is gone."""
 _TIERS = frozenset({Tier.PARTIAL, Tier.FULL, Tier.BANKRUPT})
@@ -69,7 +68,7 @@ class Batches:
 
     def allowed(self, state: State) -> bool:
         """Whether the deployment has the contract, and the account made it an operator."""
-        return self._contract is not None and bool(state.operators.get((self._account, self._contract.address), 0) & _SCOPE_TRADE)
+        return self._contract is not None and bool(state.operators.get((self._account, self._contract.address), 0) & SCOPE_TRADE)
 
     def takes(self, finding: Finding) -> bool:
         """What is liquidated, and was not refused in a batch before: those are tried again alone, and smaller."""

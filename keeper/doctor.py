@@ -12,14 +12,14 @@ from keeper.chain import SETTLEMENT_INDEX, ChainPort, Decoder, Deployment, Endpo
 from keeper.chain.contract import Errors
 from keeper.config import Config
 from keeper.errors import ChainError, ConfigError, DeploymentError, KeeperError, RevertError
-from keeper.examination import Check, Verdict, check_database, check_nodes, check_permissions, check_top_up, check_watchers
+from keeper.examination import Check, Verdict, check_batches, check_database, check_nodes, check_permissions, check_top_up, check_watchers
 from keeper.execution import ExternalSigner, Signer, more_signers
+from keeper.execution.calls import SCOPE_TRADE
 from keeper.model import WAD
 from keeper.portfolio import Parameter
 
 __all__ = ["Check", "Verdict", "connect", "diagnose", "require_healthy"]
 
-_SCOPE_TRADE = 1
 _MIN_BALANCE_WEI = 10**16
 _SLOW_SECONDS = 0.5
 _CLOCK_SECONDS = 120
@@ -69,6 +69,7 @@ def diagnose(config: Config) -> list[Check]:
         account, owner = config.account, signer
         checks.append(_attempt("account", lambda: _authorised(port, deployment, account, owner.address)))
         checks.append(_attempt("margin", lambda: _margin(port, deployment, account)))
+        checks.append(_attempt("batches", lambda: check_batches(deployment, account, partial(_ask, port, deployment))))
     if signer is not None:
         payer = signer
         checks.append(_attempt("gas money", lambda: _gas_money(port, payer.address)))
@@ -147,8 +148,8 @@ def _ask(port: ChainPort, deployment: Deployment, contract: str, function: str, 
 
 def _authorised(port: ChainPort, deployment: Deployment, account: int, address: str) -> Check:
     owner = _ask(port, deployment, "Ledger", "account", account)[0]
-    if not _ask(port, deployment, "Ledger", "isAuthorised", account, address, _SCOPE_TRADE):
-        remedy = f"Use the key of {owner}, or let that owner call Clearing.setOperator({account}, {address}, {_SCOPE_TRADE})."
+    if not _ask(port, deployment, "Ledger", "isAuthorised", account, address, SCOPE_TRADE):
+        remedy = f"Use the key of {owner}, or let that owner call Clearing.setOperator({account}, {address}, {SCOPE_TRADE})."
         return Check("account", Verdict.FAILED, f"{address} may not trade for account {account} (owner {owner})", remedy)
     return Check("account", Verdict.OK, f"{address} may trade for account {account}")
 

@@ -15,8 +15,9 @@ from keeper.chain import SETTLEMENT_INDEX, ChainPort, Deployment, NodeClient, St
 from keeper.chain.contract import Contract, Errors
 from keeper.config import Config
 from keeper.errors import ChainError, DeploymentError, StoreError
+from keeper.execution.calls import BATCH, SCOPE_TRADE
 
-__all__ = ["Check", "Verdict", "check_database", "check_nodes", "check_permissions", "check_top_up", "check_watchers"]
+__all__ = ["Check", "Verdict", "check_batches", "check_database", "check_nodes", "check_permissions", "check_top_up", "check_watchers"]
 
 _SLOW_SECONDS = 0.5
 _LEAST_FREE_BYTES = 2**30
@@ -110,6 +111,17 @@ def check_permissions(port: ChainPort, deployment: Deployment, ask: Callable[...
         remedy = "Name it: InsuranceFund.setMember through governance (scripts/configure.py does it on a local chain)."
         return Check("permissions", Verdict.WARNING, "the Liquidator may draw nothing from the InsuranceFund", remedy)
     return Check("permissions", Verdict.OK, f"{' and '.join(_WRITERS)} may write, the Liquidator may draw from the fund")
+
+
+def check_batches(deployment: Deployment, account: int, ask: Callable[..., Any]) -> Check:
+    """Whether many liquidations may go in one transaction. ask: (contract, function, *arguments) of the chain."""
+    contract = deployment.contracts.get(BATCH)
+    if contract is None:
+        return Check("batches", Verdict.OK, f"one liquidation per transaction: the deployment has no {BATCH}")
+    if not ask("Ledger", "isAuthorised", account, contract.address, SCOPE_TRADE):
+        wish = f"Clearing.setOperator({account}, {contract.address}, {SCOPE_TRADE}) by the account's owner allows many"
+        return Check("batches", Verdict.OK, f"one liquidation per transaction; {wish}")
+    return Check("batches", Verdict.OK, "many liquidations per transaction")
 
 
 def check_top_up(port: ChainPort, deployment: Deployment, address: str) -> Check:

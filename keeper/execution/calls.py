@@ -16,6 +16,7 @@ __all__ = [
     "EXECUTE",
     "NOMINATE",
     "OPEN",
+    "SCOPE_TRADE",
     "Call",
     "Execution",
     "MemberResult",
@@ -32,6 +33,8 @@ LIQUIDATE = "liquidate"
 OPEN, NOMINATE, EXECUTE = "open_deficit", "nominate", "deleverage"
 """Purposes of what is sent about deficits."""
 BATCH = "LiquidationBatch"
+SCOPE_TRADE = 1
+"""Of an operator: ILedger.SCOPE_TRADE."""
 _ANY_ROUND = 2**32 - 1
 
 

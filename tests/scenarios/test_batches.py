@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -16,7 +19,7 @@ from eth_utils.crypto import keccak
 
 from benchmarks.latency import LIQUIDATED
 from benchmarks.venue import Plan, market
-from scripts.anvil import private_key
+from scripts.anvil import ROOT, private_key
 from scripts.chaos.ground import Ground
 from scripts.market_feed import market_updates, sign
 from scripts.roles import KEEPER, PUBLISHER_SIGNERS, address_of
@@ -58,6 +61,29 @@ def next_block(ground: Ground) -> int:
 
 def sent_to(ground: Ground, transaction: str) -> str:
     return str(ground.chain.rpc("eth_getTransactionByHash", transaction)["to"]).lower()
+
+
+def said_of_batches(ground: Ground, folder: Path) -> str:
+    """By the doctor."""
+    command = [sys.executable, "-m", "keeper.cli", "doctor", "--json"]
+    answer = subprocess.run(
+        command,
+        env={**os.environ, **ground.environment(folder, {})},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    return str(next(check["detail"] for check in json.loads(answer.stdout) if check["name"] == "batches"))
+
+
+def test_the_doctor_says_how_to_allow_them(ground: Ground, tmp_path: Path) -> None:
+    allow(ground, 0)
+    operator = ground.deployment.address("LiquidationBatch")
+    assert f"setOperator({ground.venue.keeper}, {operator}, {SCOPE_TRADE})" in said_of_batches(ground, tmp_path)
+    allow(ground, SCOPE_TRADE)
+    assert said_of_batches(ground, tmp_path) == "many liquidations per transaction"
 
 
 def test_accounts_that_fall_together_go_together(ground: Ground) -> None:
