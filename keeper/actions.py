@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from structlog.contextvars import bound_contextvars
 
+from keeper.balances import Balances
 from keeper.batches import Batches
 from keeper.bus import Severity
 from keeper.chain.events import MarketUpdated
 from keeper.deficits import DeficitWork
 from keeper.errands import Errands
-from keeper.errors import CapError, ChainError, DeploymentError, ExecutionError, KeeperError, LeaseError, RevertError
+from keeper.errors import CapError, ChainError, ExecutionError, KeeperError, LeaseError
 from keeper.execution import (
     Confirmation,
     Confirmed,
@@ -35,9 +36,7 @@ from keeper.execution import (
 from keeper.execution.prices import PURPOSE as PRICES
 from keeper.liquidation import Costs, Plan, Planner
 from keeper.logs import get_logger
-from keeper.model import WAD
 from keeper.monitoring import Freshness, Tier
-from keeper.snapshot import SignerView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +56,6 @@ log = get_logger("actions")
 
 _ATTEMPTS_PER_ACTION = 4
 """Plans asked of the contract per action allowed."""
-_BALANCES_EVERY = 30.0
 _HEAD_SECONDS = 0.05
 """How long a head that was looked at counts as the newest, when prices are asked for their age."""
 
@@ -90,6 +88,7 @@ class Actions:
         senders = (signer, *more_signers(config))
         managers = [TransactionManager(port, one, self.journal, policy, deployment.chain_id, relay=relay) for one in senders]
         self.dispatch = Dispatch(managers, self.journal, config.in_flight)
+        self.balances = Balances(port, deployment, self.dispatch)
         self._confirmation = Confirmation(port, deployment, signer.address, account, config.gas_limit)
         self._relay = PriceRelay(deployment, config.updates_url, config.peer_timeout, config.relay_after)
         rules = InventoryRules(config.inventory_tolerance, config.inventory_spread, config.peer_timeout, config.retry_after)
@@ -108,10 +107,6 @@ class Actions:
         self._held: dict[int, float] = {}
         self._refused: set[int] = set()
         self._led = False
-        self._balances: dict[str, int] = {}
-        self._deployment = deployment
-        self.fund_balance: float | None = None
-        self._next_balances = 0.0
         self._head: Block | None = None
         self._head_at = 0.0
 
@@ -401,30 +396,6 @@ class Actions:
             detect_to_sent_ms=milliseconds(entry.detected_at, entry.sent_at),
             detect_to_receipt_ms=milliseconds(entry.detected_at, entry.settled_at),
             note=entry.note,
-        )
-
-    def read_balances(self) -> None:
-        """Of the senders and of the insurance fund, now and then. Raises ChainError."""
-        if time.monotonic() >= self._next_balances:
-            self._next_balances = time.monotonic() + _BALANCES_EVERY
-            self._balances = {manager.address: self._port.balance(manager.address) for manager in self.dispatch.managers}
-            fund = self._deployment.contract("InsuranceFund")
-            try:
-                self.fund_balance = int(fund.decode("holdings", self._port.call(fund.address, fund.encode("holdings")))) / WAD
-            except (DeploymentError, RevertError) as error:
-                log.debug("fund_not_read", reason=str(error))
-
-    def signers(self) -> tuple[SignerView, ...]:
-        return tuple(
-            SignerView(
-                address=manager.address,
-                balance=self._balances.get(manager.address),
-                nonce=manager.next_nonce,
-                gap=manager.in_flight,
-                spent_today=manager.spent_today,
-                cap_today=manager.cap_today,
-            )
-            for manager in self.dispatch.managers
         )
 
 

@@ -351,7 +351,7 @@ class Engine(AbstractContextManager["Engine"]):
         if self._findings:
             self._busy_at = time.monotonic()
             return
-        self._actions.read_balances()
+        self._actions.balances.read()
         if self._written is not None:
             if self._written.done():
                 written, self._written = self._written, None
@@ -389,6 +389,6 @@ class Engine(AbstractContextManager["Engine"]):
             counts=dispatch.counts(),
             queue=sum(finding.tier is not Tier.DEFICIT and finding.account not in busy for finding in self._findings),
             endpoints=tuple(EndpointView(**{name: getattr(state, name) for name in names}) for state in endpoints),
-            signers=self._actions.signers(),
-            fund_balance=self._actions.fund_balance,
+            signers=self._actions.balances.signers(),
+            fund_balance=self._actions.balances.fund,
         )
