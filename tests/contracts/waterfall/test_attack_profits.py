@@ -211,17 +211,18 @@ def test_sybil_dust_fills_the_queue(world: World, long_eth: int, bob: Any, carol
 
 @contextmanager
 def no_measure_of_dust(world: World) -> Iterator[None]:
-    """Meanwhile the short side's deficits have size 0 in the storage of Nominations: | size 152 | windowEnds 40 | deficits 64 |."""
+    """Meanwhile the short side's deficits have size 0 in the storage of Nominations: | size 112 | droppedAt 40 | windowEnds 40 |
+    deficits 64 |."""
     chain, address = world.system.chain, world.system.nominations.address
     for slot in range(16):
         of_instrument = keccak(ETH_PERP.to_bytes(32, "big") + slot.to_bytes(32, "big"))
         at = keccak((0).to_bytes(32, "big") + of_instrument)
         word = int.from_bytes(chain.web3.eth.get_storage_at(address, int.from_bytes(at, "big")), "big")
-        if word >> 104 == wad(10):
+        if word >> 144 == wad(10):
             break
     else:
         raise AssertionError("the side was not found in the storage")
-    for value in (word % (1 << 104), word):
+    for value in (word % (1 << 144), word):
         chain.rpc("anvil_setStorageAt", address, "0x" + at.hex(), "0x" + value.to_bytes(32, "big").hex())
         if value != word:
             yield

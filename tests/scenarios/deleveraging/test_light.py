@@ -13,7 +13,7 @@ from scripts.roles import FIRST_TRADER, address_of
 from scripts.seed_local import fund_account, mark, open_account, to_wad, trade, wait_for_fresh_prices
 from tests.scenarios.deleveraging.conftest import ETH, WAD, Ground
 
-CROWD = 9
+CROWD = 12
 
 
 def crowd(ground: Ground) -> None:
@@ -62,7 +62,7 @@ def test_lights_are_the_contracts(ground: Ground) -> None:
     crowd(ground)
     keeper = ground.engine()
     seen: set[int] = set()
-    for change in (-0.02, -0.08):
+    for change in (-0.02, -0.04, -0.08):
         ground.fall(change)
         keeper.step()
         assessment = keeper.snapshot.assessment
