@@ -17,16 +17,17 @@ CROWD = 12
 
 
 def crowd(ground: Ground) -> None:
-    """Holders of either side, in every mode, with more or less money for their risk, at two prices; some hold a long option too."""
+    """Holders of either side, in every mode, with more or less money for their risk, at two prices; some hold a long option too. The last
+    is short half a contract and owns more than the maker: nobody ranks below."""
     world, rng = ground.world, random.Random(7)
-    for number in range(CROWD):
+    for number in range(CROWD + 1):
         index = FIRST_TRADER + 10 + number
         world.anvil.rpc("anvil_setBalance", address_of(index), hex(10**20))
         world.anvil.rpc("anvil_impersonateAccount", address_of(index))
         party = open_account(world.chain, world.deployment, index, rng.choice(list(MarginMode)[1:]))
-        fund_account(world.chain, world.deployment, party, usdc=round(rng.uniform(11_000, 40_000)))
-        legs = [(ETH, rng.choice((-1, 1)) * round(rng.uniform(3, 12), 2))]
-        if number % 3 == 0:
+        fund_account(world.chain, world.deployment, party, usdc=round(rng.uniform(11_000, 40_000)) if number < CROWD else 60_000_000)
+        legs = [(ETH, rng.choice((-1, 1)) * round(rng.uniform(3, 12), 2))] if number < CROWD else [(ETH, -0.5)]
+        if number % 3 == 0 and number < CROWD:
             legs.append((Instrument.call(0, world.story.expiries[1], 3_600), 2.0))
         for instrument, size in legs:
             wait_for_fresh_prices(world.chain, world.deployment)
