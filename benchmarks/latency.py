@@ -19,9 +19,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from eth_utils.crypto import keccak
 from websockets.exceptions import WebSocketException
@@ -33,6 +32,7 @@ from scripts.chain import GAS_PRICE, Chain
 from scripts.deploy import Deployment
 from scripts.processes import Child, exit_on_sigterm
 from scripts.roles import KEEPER, PUBLISHER, address_of
+from scripts.staging import Staged
 
 __all__ = ["Blocks", "Stage", "main"]
 
@@ -83,23 +83,12 @@ class Blocks(threading.Thread):
         self.join(timeout=5.0)
 
 
-class Stage:
+class Stage(Staged):
     """A node on the venue's state, and a keeper on it. Leaving the `with` block ends both."""
 
     def __init__(self, built: Venue, folder: Path) -> None:
+        super().__init__()
         self.venue, self.folder = built, folder
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        try:
-            self._set_up()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
 
     def _set_up(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

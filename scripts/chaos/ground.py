@@ -7,10 +7,8 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from benchmarks.venue import GENESIS, Plan, Venue, prices_call, venue
 from scripts.anvil import Anvil, AnvilError, private_key
@@ -18,6 +16,7 @@ from scripts.chain import Chain, TransactionFailedError
 from scripts.deploy import Deployment
 from scripts.processes import Child
 from scripts.roles import KEEPER, PUBLISHER, address_of
+from scripts.staging import Staged
 
 __all__ = ["Ground", "GroundError", "lines"]
 
@@ -33,15 +32,15 @@ class GroundError(RuntimeError):
     """What was waited for did not happen; the message says what."""
 
 
-class Ground:
+class Ground(Staged):
     """Context manager. `fall` makes the next account fall; `keeper` starts a keeper in a folder of its own."""
 
     def __init__(self, folder: Path, plan: Plan) -> None:
+        super().__init__()
         self.folder, self.plan = folder, plan
         self.price = OPENING
         self.fallen: list[int] = []
         self.by_itself = True
-        self._stack = ExitStack()
         self._beating = threading.Event()
         self._ended = threading.Event()
         self._lock = threading.Lock()
@@ -49,32 +48,24 @@ class Ground:
         self._number = 0
         self._keepers: dict[str, Child] = {}
 
-    def __enter__(self) -> Self:
-        try:
-            self.venue: Venue = venue(self.plan, lambda *_: None)
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True)
-            extra = ("--load-state", str(self.venue.state), *self.venue.plan.options)
-            anvil = Anvil(timestamp=GENESIS, gas_limit=BLOCK_GAS, accounts=20, log=self.folder / "anvil.log", extra=extra)
-            self.anvil = self._stack.enter_context(anvil)
-            self.chain = Chain(self.anvil.url)
-            self.chain.rpc("evm_setBlockGasLimit", hex(BLOCK_GAS))
-            self.anvil.set_time(self.anvil.time() + 1)
-            self.deployment = Deployment.read(self.venue.deployment)
-            self._publisher = Chain(self.anvil.url)
-            self.publish(self.venue.singles[0][1] * 1.00004)
-            thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-            thread.start()
-            self._stack.callback(thread.join, 5.0)
-            self._stack.callback(self._ended.set)
-            self._beating.set()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._stack.close()
+    def _set_up(self) -> None:
+        self.venue: Venue = venue(self.plan, lambda *_: None)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        extra = ("--load-state", str(self.venue.state), *self.venue.plan.options)
+        anvil = Anvil(timestamp=GENESIS, gas_limit=BLOCK_GAS, accounts=20, log=self.folder / "anvil.log", extra=extra)
+        self.anvil = self._stack.enter_context(anvil)
+        self.chain = Chain(self.anvil.url)
+        self.chain.rpc("evm_setBlockGasLimit", hex(BLOCK_GAS))
+        self.anvil.set_time(self.anvil.time() + 1)
+        self.deployment = Deployment.read(self.venue.deployment)
+        self._publisher = Chain(self.anvil.url)
+        self.publish(self.venue.singles[0][1] * 1.00004)
+        thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        thread.start()
+        self._stack.callback(thread.join, 5.0)
+        self._stack.callback(self._ended.set)
+        self._beating.set()
 
     # --- the market ---
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from eth_utils.crypto import keccak
 
@@ -20,6 +18,7 @@ from scripts.deploy import Deployment, deploy
 from scripts.processes import Child
 from scripts.roles import DEPLOYER, FIRST_TRADER, KEEPER, address_of
 from scripts.seed_local import POLL_S, Party, seed, wait_for_fresh_prices
+from scripts.staging import Staged
 
 __all__ = ["World", "WorldError"]
 
@@ -32,7 +31,7 @@ class WorldError(RuntimeError):
     """The world did not do what the story needs; the message says what."""
 
 
-class World:
+class World(Staged):
     """folder: where files and logs go; with_keeper: False is the control that must fail; deleverage: whether the keeper does what it can
     about deficits beyond the fund; node: instead of one of its own. `progress` is told what is being set up."""
 
@@ -54,6 +53,7 @@ class World:
         node: Anvil | None = None,
         progress: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
+        super().__init__()
         self.story = story
         self.folder = folder
         self.market_file = folder / "market.json"
@@ -63,19 +63,7 @@ class World:
         self._node = node
         self._last: tuple[Mapping[str, Any], int] | None = None  # market and block of the last publication
         self._progress = progress
-        self._stack = ExitStack()
         self._children: list[Child] = []
-
-    def __enter__(self) -> Self:
-        try:
-            self._set_up()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._stack.close()
 
     def show(self, market: Mapping[str, Any]) -> None:
         """Puts a market before the publisher."""

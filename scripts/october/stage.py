@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from benchmarks.venue import EXPIRIES, GENESIS, OWNER, Builder, VenueError, follower_in
 from keeper.margin import witness
@@ -22,6 +21,7 @@ from scripts.october.crowd import Crowd
 from scripts.october.schemes import Leg
 from scripts.roles import DEPLOYER, FIRST_TRADER, KEEPER, PUBLISHER, PUBLISHER_SIGNERS, address_of
 from scripts.seed_local import deposit_into_fund
+from scripts.staging import Staged
 
 __all__ = ["FALL", "MINUTES", "Stage"]
 
@@ -44,26 +44,15 @@ class Attempt:
     refused: str | None
 
 
-class Stage:
+class Stage(Staged):
     """A node with the deployed system and the crowd on it. Leaving the `with` block ends it."""
 
     def __init__(self, made: Crowd, folder: Path, fund_usdc: float, progress: Callable[[str], None]) -> None:
+        super().__init__()
         self.crowd, self.folder, self.fund_usdc, self.progress = made, folder, fund_usdc, progress
-        self._stack = ExitStack()
         self.accounts: list[int] = []  # of the crowd, by place
         self.spots = dict(OPENING_SPOTS)
         self.vol = CALM_VOL
-
-    def __enter__(self) -> Self:
-        try:
-            self._set_up()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
 
     def _set_up(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,15 +28,15 @@ def div_up(numerator: int, denominator: int) -> int:
     return -(-numerator // denominator)
 
 
-class Part:
+class Part(ABC):
     """State of one contract. A method named like an event folds it (`cash_changed`: CashChanged); an event without one says nothing that
     others do not. `views` tells what the contract's views return at `whole.now`."""
 
     def __init__(self, whole: Any) -> None:
         self.whole = whole
 
-    def views(self) -> Iterator[View]:
-        raise NotImplementedError(type(self).__name__)
+    @abstractmethod
+    def views(self) -> Iterator[View]: ...
 
 
 class Roles(Part):

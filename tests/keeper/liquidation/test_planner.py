@@ -26,7 +26,7 @@ from keeper.model import (
     UnderlyingMarket,
     Wad,
 )
-from keeper.monitoring import Assessment, Tier, find
+from keeper.monitoring import Assessment, Finding, Tier, find
 from keeper.portfolio import ParameterTable, Rules, Spot, State
 from tests.keeper.cases import CASES, Case, case_of
 from tests.keeper.rules import RULES
@@ -85,6 +85,17 @@ def feeds(account: Account, market: Market) -> dict[str, Any]:
     return {"tokens": dict(enumerate(account.collateral)), "spots": spots, "table": table}
 
 
+def fallen_in(case: Case, mode: MarginMode, health: float) -> tuple[Assessment, Finding] | None:
+    """The case's account brought to that health, and what the keeper finds; None where nothing is required of it."""
+    account, market, parameters = replace(case.account, mode=mode), case.market, case.parameters
+    fallen = with_health(account, market, parameters, health) if account.positions else None
+    if fallen is None:
+        return None
+    assessment = assessment_of([fallen, rich()], market, parameters, **feeds(fallen, market))
+    [finding] = find(assessment, frozenset({OWN}))
+    return assessment, finding
+
+
 def situations() -> Iterator[Any]:
     for case in map(case_of, CASES):
         for mode, healths in ((MarginMode.PORTFOLIO, (1.03, 0.6)), (MarginMode.CROSS, (0.97, 0.2))):
@@ -94,12 +105,11 @@ def situations() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("case", "mode", "health"), list(situations()))
 def test_plans_stay_within_the_limits_and_reach_the_target(case: Case, mode: MarginMode, health: float) -> None:
-    account, market, parameters = replace(case.account, mode=mode), case.market, case.parameters
-    fallen = with_health(account, market, parameters, health) if account.positions else None
-    if fallen is None:
+    situation = fallen_in(case, mode, health)
+    if situation is None:
         return
-    assessment = assessment_of([fallen, rich()], market, parameters, **feeds(fallen, market))
-    [finding] = find(assessment, frozenset({OWN}))
+    assessment, finding = situation
+    fallen = assessment.state.accounts[finding.account]
     if finding.tier is Tier.BANKRUPT:
         return
     assert finding.tier is (Tier.PARTIAL if health > 1.0 else Tier.FULL)
@@ -116,7 +126,7 @@ def test_plans_stay_within_the_limits_and_reach_the_target(case: Case, mode: Mar
     if maintenance < RULES.small_account:
         assert {leg.instrument: leg.size for leg in plan.legs} == {i: p.size for i, p in fallen.positions.items()}
         return
-    result = after(fallen, plan, market, parameters, RULES.partial_discount)
+    result = after(fallen, plan, case.market, case.parameters, RULES.partial_discount)
     release = maintenance - float(result.maintenance[0])
     assert release > 0.0
     assert float(result.maintenance[0]) > RULES.small_reward
@@ -161,12 +171,10 @@ def test_a_book_on_the_brink_names_the_rest_of_it_too() -> None:
 
 @pytest.mark.parametrize(("case", "mode", "health"), list(situations())[::3])
 def test_the_kernels_plan_as_the_reference_does(case: Case, mode: MarginMode, health: float) -> None:
-    account, market, parameters = replace(case.account, mode=mode), case.market, case.parameters
-    fallen = with_health(account, market, parameters, health) if account.positions else None
-    if fallen is None:
+    situation = fallen_in(case, mode, health)
+    if situation is None:
         return
-    assessment = assessment_of([fallen, rich()], market, parameters, **feeds(fallen, market))
-    [finding] = find(assessment, frozenset({OWN}))
+    assessment, finding = situation
     expected = Planner(assessment, OWN, COSTS).plan(finding, RULES.partial_discount)
     got = Planner(replace(assessment, compiled=True), OWN, COSTS).plan(finding, RULES.partial_discount)
     if not isinstance(expected, Liquidation):
