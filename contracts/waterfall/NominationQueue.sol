@@ -48,8 +48,10 @@ library NominationQueue {
 
     /// @notice The place of an account, 0 the highest.
     function find(uint256[] memory entries, uint64 account) internal pure returns (bool found, uint256 at) {
-        for (; at < entries.length; ++at) {
-            if (accountOf(entries[at]) == account) return (true, at);
+        unchecked {
+            for (; at < entries.length; ++at) {
+                if (accountOf(entries[at]) == account) return (true, at);
+            }
         }
     }
 
@@ -75,10 +77,12 @@ library NominationQueue {
     function load(Queue storage queue) internal view returns (uint256[] memory entries) {
         uint256 count = queue.length;
         entries = new uint256[](count);
-        for (uint256 i; i < count; i += 2) {
-            uint256 word = queue.words[i / 2];
-            entries[count - 1 - i] = uint128(word);
-            if (i + 1 < count) entries[count - 2 - i] = word >> 128;
+        unchecked {
+            for (uint256 i; i < count; i += 2) {
+                uint256 word = queue.words[i / 2];
+                entries[count - 1 - i] = uint128(word);
+                if (i + 1 < count) entries[count - 2 - i] = word >> 128;
+            }
         }
     }
 
@@ -99,7 +103,9 @@ library NominationQueue {
     /// @return word The entries `i` and `i + 1` from below.
     function _pair(uint256[] memory entries, uint256 i) private pure returns (uint256 word) {
         uint256 count = entries.length;
-        if (i < count) word = entries[count - 1 - i];
-        if (i + 1 < count) word |= entries[count - 2 - i] << 128;
+        unchecked {
+            if (i < count) word = entries[count - 1 - i];
+            if (i + 1 < count) word |= entries[count - 2 - i] << 128;
+        }
     }
 }

@@ -213,7 +213,9 @@ contract Nominations is INominations, Modules {
         (int256 profit, uint256 oldestPrice) = _profit(account, instrument, size, cost);
         p.requireFresh(oldestPrice);
         if (profit <= 0) revert NoProfit(account, profit);
-        score_ = _valued(account, instrument, profit, cost, r, p);
+        // The engine refused a witness that names no underlying for a PORTFOLIO account with a position, one that does for any other
+        // (MarginCore, ScenarioChoice): its shape is the account's mode, not a choice of who nominates.
+        score_ = _valued(witness.underlyings.length == 0, instrument, profit, cost, r, p);
     }
 
     /// @dev Larger holders exist while the window is open (theirs to come) or one of them is queued [A: Sybil dust].
@@ -239,18 +241,19 @@ contract Nominations is INominations, Modules {
         if (size == 0) return (0, 0, 0);
         Requirement memory r = ENGINE.requirement(account);
         (profit,) = _profit(account, instrument, size, cost);
-        value = _valued(account, instrument, profit, cost, r, p);
+        bool standard = LEDGER.account(account).mode != MarginMode.PORTFOLIO;
+        value = _valued(standard, instrument, profit, cost, r, p);
     }
 
-    /// @dev Long options that support nothing count on neither side (CROSS, ISOLATED).
-    function _valued(uint64 account, uint112 instrument, int256 profit, int256 cost, Requirement memory r, ParameterTable p)
+    /// @dev Long options that support nothing count on neither side. @param standard Standard margin: CROSS or ISOLATED.
+    function _valued(bool standard, uint112 instrument, int256 profit, int256 cost, Requirement memory r, ParameterTable p)
         private
-        view
+        pure
         returns (uint64)
     {
         int256 free = int256(r.longOptions);
         int256 needed = int256(r.maintenance) - free;
-        if (needed > 0 && LEDGER.account(account).mode != MarginMode.PORTFOLIO) {
+        if (needed > 0 && standard) {
             uint256 scale = DeleveragingScore.standardScaleDown(p, InstrumentId.wrap(instrument).underlying());
             needed = int256(FixedPointMathLib.mulWad(uint256(needed), scale));
         }

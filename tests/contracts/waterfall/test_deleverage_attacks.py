@@ -217,6 +217,29 @@ def test_choosing_cross_does_not_lower_the_rank(world: World, long_eth: int, bob
     assert 0.7 < scores[1] / scores[0] < 1.3
 
 
+def test_a_witness_does_not_choose_the_mode(world: World, long_eth: int, bob: Any, carol: Any, stranger: Any) -> None:
+    """Nominations tell the mode by the witness's shape. Ranked by the other mode, carol's CROSS account would keep its small needs unscaled
+    and bob's PORTFOLIO account have its large ones scaled again: a third, or three times the rank. The engine takes one shape per mode."""
+    portfolio, cross = world.open(bob, PORTFOLIO, usdc=12_000), world.open(carol, CROSS, usdc=12_000)
+    for account in (portfolio, cross):
+        world.trade(account, ETH_PERP, -5)
+    world.move({"ETH": FALLEN})
+    world.open_deficit(long_eth, stranger)
+    worst = world.witness(portfolio)
+    for shape in ((b"", b""), (b"", worst[1]), (worst[0], b"")):
+        with reverts("BadWitness", 1, 1):
+            world.nominate(ETH_PERP, portfolio, bob, shape)
+    for shape in (worst, (worst[0], b""), (b"", worst[1])):
+        with reverts("BadWitness", 0, 0):
+            world.nominate(ETH_PERP, cross, carol, shape)
+    world.nominate(ETH_PERP, portfolio, bob, worst)
+    world.nominate(ETH_PERP, cross, carol)
+    # `score` asks the ledger for the mode.
+    score = world.system.nominations.score
+    ranked = dict(zip(*map(list, world.system.nominations.adlQueue(ETH_PERP, False)), strict=True))
+    assert ranked == {account: score(account, ETH_PERP) for account in (portfolio, cross)}
+
+
 def test_waiting_until_others_have_emptied_the_queue(world: World, long_eth: int, alice: Any, bob: Any, carol: Any, stranger: Any) -> None:
     """Two deficits of the same side, and a queue that holds bob alone. The first takes all of him. Without the rule the attacker (carol)
     would execute the second at once: a dry queue, so all shorts would share its deficit by size, and he would pay a part. Now a window
