@@ -85,9 +85,6 @@ class Config(BaseSettings):
     gas_cost: float = Field(1.0, ge=0.0, description="USD of gas per liquidation, for the estimate of profit")
     inventory_tolerance: float = Field(100.0, ge=0.0, description="USD notional per instrument that may stay")
     inventory_spread: float = Field(0.02, gt=0.0, description="share of the mark that a maker's price may be away from it")
-    reconcile_every: _Seconds = Field(30.0, description="longest pause between comparisons of the fold with the contracts, seconds")
-    reconcile_within: _Seconds = Field(600.0, description="seconds within which every account is compared once")
-    snapshot_every: int = Field(2_000, ge=1, description="blocks between snapshots of the state: what a restart need not fold again")
 
     api: ApiSettings = Field(ApiSettings(), description="REST, streams, metrics and dashboard")
     alerts: AlertSettings = Field(AlertSettings(), description="who is told of trouble")

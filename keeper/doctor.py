@@ -12,7 +12,17 @@ from keeper.chain import SETTLEMENT_INDEX, ChainPort, Decoder, Deployment, Endpo
 from keeper.chain.contract import Errors
 from keeper.config import Config
 from keeper.errors import ChainError, ConfigError, DeploymentError, KeeperError, RevertError
-from keeper.examination import Check, Verdict, check_batches, check_database, check_nodes, check_permissions, check_top_up, check_watchers
+from keeper.examination import (
+    Check,
+    Verdict,
+    check_batches,
+    check_database,
+    check_jobs,
+    check_nodes,
+    check_permissions,
+    check_top_up,
+    check_watchers,
+)
 from keeper.execution import ExternalSigner, Signer, more_signers
 from keeper.execution.calls import SCOPE_TRADE
 from keeper.model import WAD
@@ -76,6 +86,7 @@ def diagnose(config: Config) -> list[Check]:
         checks.append(_attempt("top-up", lambda: check_top_up(port, deployment, payer.address)))
         checks += _further_senders(config, port, deployment)
     checks.append(check_database(config, deployment))
+    checks.append(check_jobs(config))
     checks.append(_peer("maker", "KEEPER_MAKER_URL", config.maker_url, "inventory stays"))
     checks.append(_peer("publisher", "KEEPER_UPDATES_URL", config.updates_url, "stale prices stop liquidations"))
     return checks + check_watchers(config)

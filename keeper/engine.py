@@ -9,7 +9,6 @@ import math
 import sqlite3
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import fields
 from typing import Self
@@ -23,9 +22,10 @@ from keeper.execution import Call, Entry, ExternalSigner, Signer
 from keeper.garbage import Garbage
 from keeper.logs import get_logger
 from keeper.monitoring import Assessment, Assessor, Finding, MarginCallStore, Tier, find, update_calls
-from keeper.portfolio import Follower, Progress, Reconciler, StateSnapshot
+from keeper.portfolio import Follower, Progress
 from keeper.publication import Publication
 from keeper.snapshot import EndpointView, Snapshot
+from keeper.upkeep import Upkeep
 
 __all__ = ["Engine", "follower_of"]
 
@@ -34,8 +34,6 @@ log = get_logger("engine")
 _BESIDE_AT_REST = 32
 """Changed accounts from which on a quiet time is used to lay out all of them together: with 10,000 accounts that takes a second."""
 _QUIET_SECONDS = 30.0
-_SLACK = 0.1
-"""Share of the pause between comparisons within which one waits for a block to begin after."""
 _DISTRUSTED_AFTER = 3
 """Contradictions in a row after which an endpoint is left; a reorganisation may look like one or two."""
 
@@ -60,11 +58,11 @@ class Engine(AbstractContextManager["Engine"]):
         self._deployment = deployment
         self._store, self._damaged = Store.open_or_rebuild(config.database, deployment.fingerprint, exclusive=True)
         self._follower = follower_of(port, deployment, self._store)
-        self._reconciler = Reconciler(port, deployment)
         self._assessor = Assessor()
         self._call_store = MarginCallStore(self._store.connection)
         self._calls = self._call_store.open_calls()
         self._publication = Publication(config.account, dry_run=config.dry_run)
+        self.upkeep = Upkeep(self._follower, self._publication)
         relay = None if config.relay_url is None else NodeClient(config.relay_url, deployment.contract("Ledger").errors, config.rpc_timeout)
         self._actions = Actions(config, port, deployment, signer, self._store.connection, self._publication, config.account, relay)
         self._wake = Wake(config.ws_url, config.ws_silence)
@@ -79,12 +77,6 @@ class Engine(AbstractContextManager["Engine"]):
         self._busy_at = time.monotonic()
         self._tiers: dict[int, Tier] = {}
         self._next_decision = 0.0
-        self._next_reconciliation = 0.0
-        self._reconciliation_slack = 0.0
-        # What takes long has a thread of its own: a price that comes meanwhile is acted on at once.
-        self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aside")
-        self._comparison: Future[list[str] | None] | None = None
-        self._written: Future[StateSnapshot] | None = None
         self._trouble: str | None = None
         self._contradictions = 0
 
@@ -93,7 +85,7 @@ class Engine(AbstractContextManager["Engine"]):
 
     def __exit__(self, *_: object) -> None:
         self._wake.close()
-        self._aside.shutdown(wait=True, cancel_futures=True)
+        self.upkeep.close()
         with suppress(sqlite3.Error):
             self._follower.save()
         self._actions.close()
@@ -179,8 +171,7 @@ class Engine(AbstractContextManager["Engine"]):
         else:
             if self._assessment is not None:
                 self._actions.run_errands(self._assessment, self._seen_at)
-            self._reconcile(after_block=progress is not None)
-            self._tidy()
+            self._rest(after_block=progress is not None)
         self._show()
 
     # --- trouble ---
@@ -317,48 +308,15 @@ class Engine(AbstractContextManager["Engine"]):
 
     # --- what has time ---
 
-    def _reconcile(self, *, after_block: bool) -> None:
-        """Takes the last comparison's result, or begins one that is due: just after a block, where it can be had, since the node answers
-        one question at a time and the next block is furthest then."""
-        progress, late = self._progress, time.monotonic() - self._next_reconciliation
-        if self._comparison is not None:
-            if self._comparison.done():
-                comparison, self._comparison = self._comparison, None
-                self._reconciled(comparison.result())
-        elif progress is not None and late >= (0.0 if after_block else self._reconciliation_slack):
-            self._comparison = self._aside.submit(self._reconciler.compare, progress.state, progress.block)
-
-    def _reconciled(self, found: list[str] | None) -> None:
-        """found: differences, None where the block that was compared is not the chain's any more."""
-        accounts = len(self._follower.state.accounts)
-        pause = self._reconciler.pause(accounts, self._config.reconcile_every, self._config.reconcile_within)
-        if self._reconciler.suspicious:
-            pause = self._config.retry_after
-        self._reconciliation_slack = _SLACK * pause
-        self._next_reconciliation = time.monotonic() + pause - self._reconciliation_slack
-        if found is not None:
-            self._publication.count("reconciliations")
-        if found:
-            self._publication.alarm("state_differs_from_chain", Severity.CRITICAL, "; ".join(found[:5]))
-            log.error("state_differs_from_chain", differences=found[:20], count=len(found))
-            self._follower.start_over()
+    def _rest(self, *, after_block: bool) -> None:
+        """What jobs ask of the state; without findings also what the engine itself puts off."""
+        if self.upkeep.work(after_block=after_block, calm=not self._findings):
             self._progress = self._assessment = None
             self._findings = []
-        elif found is not None and not self._reconciler.suspicious:
-            self._publication.clear("state_differs_from_chain")
-
-    def _tidy(self) -> None:
         if self._findings:
             self._busy_at = time.monotonic()
             return
         self._actions.balances.read()
-        if self._written is not None:
-            if self._written.done():
-                written, self._written = self._written, None
-                if self._follower.keep(written.result()):
-                    self._publication.count("snapshots")
-        elif self._follower.unsaved >= self._config.snapshot_every:
-            self._written = self._aside.submit(self._follower.writer())
         if self._assessor.beside >= _BESIDE_AT_REST and time.monotonic() - self._busy_at > _QUIET_SECONDS:
             self._assessor.settle()
 
@@ -391,4 +349,5 @@ class Engine(AbstractContextManager["Engine"]):
             endpoints=tuple(EndpointView(**{name: getattr(state, name) for name in names}) for state in endpoints),
             signers=self._actions.balances.signers(),
             fund_balance=self._actions.balances.fund,
+            jobs=self.upkeep.tell(),
         )

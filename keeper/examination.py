@@ -16,8 +16,19 @@ from keeper.chain.contract import Contract, Errors
 from keeper.config import Config
 from keeper.errors import ChainError, DeploymentError, StoreError
 from keeper.execution.calls import BATCH, SCOPE_TRADE
+from keeper.roster import moment, recall, roster_of
 
-__all__ = ["Check", "Verdict", "check_batches", "check_database", "check_nodes", "check_permissions", "check_top_up", "check_watchers"]
+__all__ = [
+    "Check",
+    "Verdict",
+    "check_batches",
+    "check_database",
+    "check_jobs",
+    "check_nodes",
+    "check_permissions",
+    "check_top_up",
+    "check_watchers",
+]
 
 _SLOW_SECONDS = 0.5
 _LEAST_FREE_BYTES = 2**30
@@ -162,6 +173,18 @@ def check_database(config: Config, deployment: Deployment) -> Check:
     if free < _LEAST_FREE_BYTES:
         return Check("database", Verdict.WARNING, detail, "Make room: without it the journal cannot be written, and nothing is sent.")
     return Check("database", Verdict.OK, detail)
+
+
+def check_jobs(config: Config) -> Check:
+    """How the periodic jobs fared when the keeper last ran."""
+    known = recall(roster_of(config.database))
+    if not known:
+        return Check("jobs", Verdict.OK, "none ran yet with this database")
+    failed = [f"{job.name}: {job.error}" for job in known.values() if job.error]
+    if failed:
+        return Check("jobs", Verdict.WARNING, "; ".join(failed), "The runbook of JobFailed (docs/operations.md) says what each needs.")
+    ran = [f"{job.name} {moment(job.started)}" for job in known.values() if job.started is not None]
+    return Check("jobs", Verdict.OK, f"last ran, UTC: {', '.join(ran) or 'none yet'}")
 
 
 def check_watchers(config: Config) -> list[Check]:

@@ -142,8 +142,13 @@ class WatchSettings(_Table):
 
 
 class JobSettings(_Table):
-    """Seconds between runs; 0: never. proposals: file that tuning writes for governance."""
+    """Seconds between runs; 0: never, for those that may be left out. reconcile_every: the longest pause between comparisons of the fold
+    with the contracts; reconcile_within: seconds within which every account is compared once; snapshot_every: of the state, what a
+    restart need not fold again; proposals: file that tuning writes for governance."""
 
+    reconcile_every: _Seconds = 30.0
+    reconcile_within: _Seconds = 600.0
+    snapshot_every: _Seconds = 1800.0
     funding_every: float = Field(default=600.0, ge=0.0)
     settlement_every: float = Field(default=30.0, ge=0.0)
     poke_every: float = Field(default=30.0, ge=0.0)

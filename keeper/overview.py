@@ -23,6 +23,7 @@ from keeper.liquidation import Costs, Flag, Liquidation, Planner
 from keeper.model import WAD
 from keeper.monitoring import Assessment, Assessor, Finding, MarginCallStore, Tier, find
 from keeper.portfolio import HOUSE, Progress, State
+from keeper.roster import recall, roster_of
 from keeper.snapshot import Snapshot
 
 __all__ = [
@@ -309,7 +310,8 @@ def deficit_lines(state: State) -> list[DeficitLine]:
 
 
 def status_of(config: Config) -> dict[str, Any]:
-    """Head, feeds, accounts by tier, margin calls, transactions. Raises as `look`."""
+    """Head, feeds, accounts by tier, margin calls, transactions, and the running keeper's jobs as it last wrote them down. Raises as
+    `look`."""
     progress, assessment, store = look(config)
     state, block = progress.state, progress.block
     calls, journal = MarginCallStore(store.connection).open_calls(), journal_of(config, store)
@@ -333,4 +335,5 @@ def status_of(config: Config) -> dict[str, Any]:
         "margin_calls": sorted(calls.since),
         "deficits": [asdict(line) for line in deficit_lines(progress.state)],
         "transactions": journal.counts(),
+        "jobs": [asdict(job) for job in recall(roster_of(config.database)).values()],
     }

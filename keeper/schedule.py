@@ -1,24 +1,28 @@
-"""Periodic jobs (APScheduler) beside the engine's own work: funding, settlement of expiries, proposals of parameters.
+"""Periodic jobs (APScheduler): reconciliation, snapshots of the state, funding, settlement of expiries, proposals of parameters.
 
 Jobs read the published snapshot and ask the engine for calls; only the engine simulates, journals and sends them, when
-nothing is urgent. Reconciliation and state snapshots are the engine's own: they need its thread and its pauses.
+nothing is urgent. What they need of its state they ask of its `Upkeep`. A job that fails is an alarm and runs again.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from keeper.chain import Decoder, Deployment, Store
+from keeper.chain import ChainPort, Decoder, Deployment, Store
 from keeper.chain.events import MarketUpdated
 from keeper.config import Config
 from keeper.errors import KeeperError, SimulationError
@@ -26,9 +30,11 @@ from keeper.execution import Call
 from keeper.logs import get_logger
 from keeper.model import WAD
 from keeper.monitoring import Assessment
-from keeper.portfolio import HOUSE, Parameter
+from keeper.portfolio import HOUSE, Parameter, Reconciler
+from keeper.roster import JobView, recall, remember, roster_of
 from keeper.snapshot import Snapshot
 from keeper.tuning import Proposal, Returns, ScaleRules, ewma, fit_garch, hourly_returns, propose
+from keeper.upkeep import Reconciliation, Run, Upkeep, write_snapshot
 
 __all__ = ["Worker", "funding_calls", "poke_calls", "price_history", "scale_proposals", "scheduled", "settlement_calls", "write_proposals"]
 
@@ -36,10 +42,15 @@ log = get_logger("schedule")
 
 _ACCOUNTS_PER_CALL = 20
 """Settled in one transaction: a position in an expiry costs about as much as a trade."""
+_LONG_SECONDS = 1.0
+"""From when on the progress of a run is also written to the roster's file."""
+_ERROR_LETTERS = 300
 
 
 class Worker(Protocol):
     """The engine, as far as jobs know it."""
+
+    upkeep: Upkeep
 
     @property
     def snapshot(self) -> Snapshot: ...
@@ -116,10 +127,17 @@ def price_history(config: Config, deployment: Deployment) -> dict[int, tuple[lis
     return found
 
 
-def scale_proposals(assessment: Assessment, history: dict[int, tuple[list[int], list[float]]], rules: ScaleRules) -> list[Proposal]:
-    """By the larger of the two forecasts of a day. Underlyings with too short a history are left out."""
+def scale_proposals(
+    assessment: Assessment,
+    history: dict[int, tuple[list[int], list[float]]],
+    rules: ScaleRules,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> list[Proposal]:
+    """By the larger of the two forecasts of a day. Underlyings with too short a history are left out. progress: told (underlyings done,
+    all) before each, since a fit takes seconds."""
     vols = {}
-    for underlying, (times, spots) in history.items():
+    for number, (underlying, (times, spots)) in enumerate(history.items()):
+        progress(number, len(history))
         try:
             vols[underlying] = _forecast(hourly_returns(times, spots))
         except SimulationError as error:
@@ -159,46 +177,123 @@ def write_proposals(path: Path, assessment: Assessment, deployment: Deployment, 
 # --- when ---
 
 
+class _Timetable:
+    """Runs jobs and tells how they fare: the engine's `Upkeep` at once, the roster's file when a run has ended or takes long."""
+
+    def __init__(self, scheduler: BackgroundScheduler, upkeep: Upkeep, roster: Path) -> None:
+        self._scheduler, self._upkeep, self._roster = scheduler, upkeep, roster
+        self._known = recall(roster)
+        self._views: dict[str, JobView] = {}
+        self._lock = threading.Lock()
+
+    def add(self, name: str, every: float, work: Callable[[Run], None], *, first: float, executor: str = "default") -> None:
+        """first: seconds until the first run where none is known of; otherwise it is due `every` after the last, over restarts too."""
+        now, known = time.time(), self._known.get(name)
+        due = now + first if known is None or known.started is None else max(now, known.started + every)
+        self._views[name] = replace(known or JobView(name, every), every=every, running=False, next=due)
+        self._upkeep.report(self._views[name])
+        self._scheduler.add_job(
+            self._run, "interval", seconds=every, args=[name, work], id=name, name=name, executor=executor, next_run_time=_datetime(due)
+        )
+
+    def note(self, name: str, *, keep: bool, **changes: Any) -> None:
+        """keep: also in the file."""
+        with self._lock:
+            view = self._views[name] = replace(self._views[name], **changes)
+            if keep:
+                with suppress(OSError):  # a full disk is the engine's alarm, and the next run writes again
+                    remember(self._roster, self._views.values())
+        self._upkeep.report(view)
+
+    def set_next(self, name: str, at: float) -> None:
+        with suppress(JobLookupError):  # the scheduler has ended meanwhile
+            self._scheduler.modify_job(name, next_run_time=_datetime(at))
+
+    def _run(self, name: str, work: Callable[[Run], None]) -> None:
+        run, error = _Run(self, name), ""
+        self.note(name, keep=False, running=True, started=run.started, done=0, total=0)
+        try:
+            work(run)
+        except CancelledError:
+            return  # the engine has ended
+        except (KeeperError, OSError) as failure:
+            error = f"{type(failure).__name__}: {failure}"[:_ERROR_LETTERS]
+            log.warning("job_failed", job=name, reason=error)
+        except Exception as failure:
+            # A defect of one job must end neither it for good nor the others. What libraries say may quote an address with a key in it.
+            error = f"{type(failure).__name__}: see the log"
+            log.exception("job_failed", job=name)
+        view, now = self._views[name], time.time()
+        due = max(now, run.started + (view.every if run.pause is None else run.pause))
+        if run.pause is not None:
+            self.set_next(name, due)
+        self.note(
+            name,
+            keep=True,
+            running=False,
+            seconds=now - run.started,
+            next=due,
+            error=error,
+            runs=view.runs + 1,
+            failures=view.failures + bool(error),
+        )
+
+
+class _Run:
+    """One run. pause: what the job asked for, None for its usual one."""
+
+    def __init__(self, timetable: _Timetable, name: str) -> None:
+        self._timetable, self._name = timetable, name
+        self.started = time.time()
+        self.pause: float | None = None
+
+    def progress(self, done: int, total: int) -> None:
+        self._timetable.note(self._name, keep=time.time() - self.started > _LONG_SECONDS, done=done, total=total)
+
+    def again_in(self, seconds: float) -> None:
+        self.pause = seconds
+
+
 @contextmanager
-def scheduled(config: Config, worker: Worker, deployment: Deployment) -> Iterator[BackgroundScheduler]:
+def scheduled(config: Config, worker: Worker, port: ChainPort, deployment: Deployment) -> Iterator[BackgroundScheduler]:
     """While the block runs."""
 
-    def ask(calls_of: Callable[[Assessment, Deployment], list[Call]]) -> None:
+    def ask(calls_of: Callable[[Assessment, Deployment], list[Call]], _run: Run) -> None:
         snapshot = worker.snapshot
         if snapshot.assessment is None or not snapshot.ready or not snapshot.leading:
             return
         for call in calls_of(snapshot.assessment, deployment):
             worker.request(call)
 
-    def tune() -> None:
+    def tune(run: Run) -> None:
         assessment = worker.snapshot.assessment
         if assessment is None:
             return
         started = time.monotonic()
-        try:
-            proposals = scale_proposals(assessment, price_history(config, deployment), ScaleRules())
-            write_proposals(config.jobs.proposals, assessment, deployment, proposals)
-        except (KeeperError, OSError) as error:
-            log.warning("tuning_failed", reason=str(error))
-            return
+        proposals = scale_proposals(assessment, price_history(config, deployment), ScaleRules(), run.progress)
+        write_proposals(config.jobs.proposals, assessment, deployment, proposals)
         log.info("tuned", proposals=len(proposals), file=str(config.jobs.proposals), seconds=round(time.monotonic() - started, 3))
 
     scheduler = BackgroundScheduler(
         timezone="UTC",
-        # A job that is late runs once, not as often as it was missed; one at a time, they are small.
-        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 60},
-        executors={"default": {"type": "threadpool", "max_workers": 1}},
+        # A job that is late runs once, not as often as it was missed, however late. Two instances: one may be due at once when another
+        # ends; they never run at the same time, since each executor has one thread.
+        job_defaults={"coalesce": True, "max_instances": 2, "misfire_grace_time": None},
+        # Jobs that wait for the engine have threads of their own, so that none makes another wait.
+        executors={name: {"type": "threadpool", "max_workers": 1} for name in ("default", "reconcile", "snapshot")},
     )
-    jobs = config.jobs
-    for name, every, job, arguments in (
-        ("funding", jobs.funding_every, ask, [funding_calls]),
-        ("settlement", jobs.settlement_every, ask, [settlement_calls]),
-        ("poke", jobs.poke_every, ask, [poke_calls]),
-        ("tuning", jobs.tuning_every, tune, []),
+    jobs, timetable = config.jobs, _Timetable(scheduler, worker.upkeep, roster_of(config.database))
+    compare = Reconciliation(worker.upkeep, Reconciler(port, deployment), jobs, config.retry_after)
+    timetable.add("reconcile", jobs.reconcile_every, compare, first=0.0, executor="reconcile")
+    timetable.add("snapshot", jobs.snapshot_every, partial(write_snapshot, worker.upkeep), first=jobs.snapshot_every, executor="snapshot")
+    for name, every, work in (
+        ("funding", jobs.funding_every, partial(ask, funding_calls)),
+        ("settlement", jobs.settlement_every, partial(ask, settlement_calls)),
+        ("poke", jobs.poke_every, partial(ask, poke_calls)),
+        ("tuning", jobs.tuning_every, tune),
     ):
         if math.isfinite(every) and every > 0.0:
-            scheduler.add_job(job, "interval", seconds=every, args=arguments, id=name, name=name)
-    scheduler.add_listener(_failed, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
+            timetable.add(name, every, work, first=every)
     scheduler.start()
     try:
         yield scheduler
@@ -206,5 +301,5 @@ def scheduled(config: Config, worker: Worker, deployment: Deployment) -> Iterato
         scheduler.shutdown(wait=False)
 
 
-def _failed(event: JobExecutionEvent) -> None:
-    log.error("job_failed", job=event.job_id, error=None if event.exception is None else repr(event.exception))
+def _datetime(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from keeper.alerts import alerting
 from keeper.api.metrics import Extra
 from keeper.api.server import served
-from keeper.chain import Deployment
+from keeper.chain import ChainPort, Deployment
 from keeper.config import Config
 from keeper.engine import Engine
 from keeper.errors import ConfigError
@@ -21,7 +21,7 @@ log = get_logger("service")
 
 
 @contextmanager
-def surroundings(config: Config, engine: Engine, deployment: Deployment) -> Iterator[None]:
+def surroundings(config: Config, engine: Engine, port: ChainPort, deployment: Deployment) -> Iterator[None]:
     """While the block runs. What cannot be started is logged and left out: liquidations do not wait for a port."""
     name = config.alerts.source or f"keeper of account {config.account} on chain {deployment.chain_id}"
     with ExitStack() as stack:
@@ -34,5 +34,5 @@ def surroundings(config: Config, engine: Engine, deployment: Deployment) -> Iter
                 stack.enter_context(served(engine, deployment, config.api, extra))
             except ConfigError as error:
                 log.warning("api_not_served", reason=str(error))
-        stack.enter_context(scheduled(config, engine, deployment))
+        stack.enter_context(scheduled(config, engine, port, deployment))
         yield

@@ -16,6 +16,7 @@ from typing import Any
 from keeper.chain import Block
 from keeper.execution import Entry
 from keeper.monitoring import Assessment, Finding
+from keeper.roster import JobView
 
 __all__ = ["EndpointView", "Latencies", "SignerView", "Snapshot"]
 
@@ -69,8 +70,8 @@ class Snapshot:
     dry_run: never sends; cursor, head: last block folded, newest seen; reorg_depth: blocks of the last rollback, reorgs: how many;
     oracle_ages: symbol -> seconds at the cursor's block; assessment: margin of all accounts at `assessment.block`; findings: most
     urgent first; margin_calls: account -> block of the call; transactions: latest first; counts: attempts by status;
-    queue: findings not yet acted upon; counters: only ever rise; fund_balance: USD, None before it was read; problems: names of alarms
-    that stand."""
+    queue: findings not yet acted upon; counters: only ever rise; fund_balance: USD, None before it was read; jobs: the periodic ones, as
+    scheduled; problems: names of alarms that stand."""
 
     at: float
     account: int
@@ -93,6 +94,7 @@ class Snapshot:
     endpoints: tuple[EndpointView, ...] = ()
     signers: tuple[SignerView, ...] = ()
     fund_balance: float | None = None
+    jobs: tuple[JobView, ...] = ()
     problems: tuple[str, ...] = ()
 
     @property

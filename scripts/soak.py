@@ -60,7 +60,7 @@ def play(folder: Path, seconds: int, singles: int = 120, seed: int = 3) -> Soak:
     blocks = seconds // BLOCK_S
     with Ground(folder, Plan(2 * singles, 2, singles, 0)) as ground:
         ground.anvil.rpc("anvil_setBlockTimestampInterval", BLOCK_S)
-        keeper = ground.keeper("soaked", snapshot_every=200)
+        keeper = ground.keeper("soaked", jobs__snapshot_every=10)
         keeper.start()
         keeper.wait_for("started", 60.0)
         keeper.wait_for("assessed", 60.0)

@@ -20,6 +20,7 @@ __all__ = [
     "GroupRisk",
     "HealthNews",
     "Hello",
+    "Job",
     "Leg",
     "Liquidatable",
     "Lost",
@@ -103,6 +104,23 @@ class Deficit(_Document):
     queues: list[NominationQueue]
 
 
+class Job(_Document):
+    """A periodic job. every: seconds between runs, at most; started: of the newest run, next: of the next, unix seconds; seconds: that the
+    last one took; error: of the last run, "" where it went well; done, total: how far its work is."""
+
+    name: str
+    every: float
+    started: float | None
+    seconds: float | None
+    next: float | None
+    runs: int
+    failures: int
+    error: str
+    running: bool
+    done: int
+    total: int
+
+
 class Status(_Document):
     """at: unix seconds of the engine's last step; bands: accounts by band of health; stages: how long things take."""
 
@@ -126,6 +144,7 @@ class Status(_Document):
     urgency: float
     fund_balance: float | None
     deficits: list[Deficit]
+    jobs: list[Job]
     problems: list[str]
     transactions: dict[str, int]
     stages: dict[str, StageTimes]

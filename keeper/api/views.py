@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 
 import numpy as np
@@ -18,6 +18,7 @@ from keeper.api.documents import (
     Endpoint,
     GroupRisk,
     HealthNews,
+    Job,
     Leg,
     Liquidatable,
     MarginCallNews,
@@ -88,6 +89,7 @@ def status(snapshot: Snapshot) -> Status:
         urgency=sum(max(0.0, finding.urgency) for finding in snapshot.findings),
         fund_balance=snapshot.fund_balance,
         deficits=_deficits(snapshot),
+        jobs=[Job(**asdict(job)) for job in snapshot.jobs],
         problems=list(snapshot.problems),
         transactions=dict(snapshot.counts),
         stages=_stages(snapshot.latencies),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -26,6 +25,7 @@ from keeper.commands.common import (
     usd,
 )
 from keeper.overview import account_lines, assessed, journal_of, look, status_of
+from keeper.roster import moment
 
 __all__ = ["account", "accounts", "journal", "liquidatable", "status"]
 
@@ -36,16 +36,26 @@ _ANYBODY = 1
 def status(
     deployment: DeploymentOption = None, rpc: RpcOption = None, database: DatabaseOption = None, as_json: JsonOption = False
 ) -> None:
-    """Head, price ages, under-margined accounts, margin calls, transactions."""
+    """Head, price ages, under-margined accounts, margin calls, transactions, and the periodic jobs as the keeper last wrote them down."""
     with sentence():
         found = status_of(configured(deployment, rpc, database))
     if as_json:
         print_json(found)
         return
+    jobs = found.pop("jobs")
     table = Table(show_header=False)
     for name, value in found.items():
         table.add_row(name.replace("_", " "), json.dumps(value) if isinstance(value, dict | list) else str(value))
     out.print(table)
+    if jobs:
+        table = Table("job", "last, UTC", "took", "next, UTC", "done", "runs", "failed", "error", box=None, pad_edge=False)
+        for job in jobs:
+            took = "-" if job["seconds"] is None else f"{job['seconds']:.3f} s"
+            done = f"{job['done']:,} of {job['total']:,}" if job["total"] else "-"
+            table.add_row(
+                job["name"], moment(job["started"]), took, moment(job["next"]), done, str(job["runs"]), str(job["failures"]), job["error"]
+            )
+        out.print(table)
 
 
 def accounts(
@@ -134,7 +144,7 @@ def journal(
     )
     for entry in shown[:limit]:
         took = "-" if entry.settled_at is None else f"{entry.settled_at - entry.detected_at:,.3f} s"
-        at = f"{datetime.fromtimestamp(entry.detected_at, UTC):%Y-%m-%d %H:%M:%S}"
+        at = moment(entry.detected_at)
         facts = [entry.purpose, str(entry.account or "-"), str(entry.nonce), entry.status.value, took]
         table.add_row(str(entry.id), at, *facts, usd(entry.gas_used), str(entry.block or "-"), entry.correlation, entry.note)
     out.print(table)

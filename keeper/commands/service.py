@@ -62,7 +62,7 @@ def run(
         with Engine(config, port, found, signer) as engine:
             engine.start()
             gc.collect()  # of what reading all events left; from here on the engine says when
-            with surroundings(config, engine, found):
+            with surroundings(config, engine, port, found):
                 engine.run(stop)
     except KeeperError as error:
         log.critical("cannot_run", error=type(error).__name__, reason=str(error))

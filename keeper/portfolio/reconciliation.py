@@ -47,6 +47,11 @@ class Reconciler:
         """True where the last comparison found something that the next must confirm: make it soon."""
         return bool(self._suspected)
 
+    def position(self, state: State) -> tuple[int, int]:
+        """(account ids compared in this round, all there are); all of them where a round has just ended."""
+        last = max(state.accounts)
+        return (self._next or last + 1), last + 1
+
     def pause(self, accounts: int, longest: float, within: float) -> float:
         """Seconds until the next comparison, so that every account is seen every `within` seconds; at most `longest`."""
         return min(longest, within * self._batch / max(1, accounts))

@@ -154,7 +154,7 @@ class Ground(Staged):
             "KEEPER_PRIVATE_KEY": private_key(KEEPER),
             "KEEPER_RETRY_AFTER": "0.2",
             "KEEPER_BUMP_AFTER": "2",
-            "KEEPER_RECONCILE_EVERY": "1",
+            "KEEPER_JOBS__RECONCILE_EVERY": "1",
             "KEEPER_RPC_TIMEOUT": "3",
             "NUMBA_NUM_THREADS": "1",
         }

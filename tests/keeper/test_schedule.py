@@ -142,17 +142,18 @@ def test_a_call_that_the_contract_refuses_is_not_sent(engine: Engine, chain: Twi
     assert engine.snapshot.counters["refused_chore"] == 1
 
 
-def test_the_scheduler_asks_again_and_again(engine: Engine) -> None:
+def test_the_scheduler_asks_again_and_again(engine: Engine, chain: Twin) -> None:
     asked: list[Call] = []
 
     class Recorder:
         snapshot = engine.snapshot
+        upkeep = engine.upkeep
 
         def request(self, call: Call) -> None:
             asked.append(call)
 
-    with scheduled(engine._config, Recorder(), SYSTEM) as scheduler:
-        assert {job.id for job in scheduler.get_jobs()} == {"funding", "tuning"}, "0 means never"
+    with scheduled(engine._config, Recorder(), chain, SYSTEM) as scheduler:
+        assert {job.id for job in scheduler.get_jobs()} == {"reconcile", "snapshot", "funding", "tuning"}, "0 means never"
         until(lambda: len(asked) >= 3)
         until(engine._config.jobs.proposals.exists)
     count = len(asked)

@@ -5,9 +5,12 @@ The twin of the contracts below moves legs and keeps positions; whether an accou
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import wait
+import math
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +29,11 @@ from keeper.errors import ChainError
 from keeper.execution import Journal, Signer, Status
 from keeper.model import WAD, Instrument
 from keeper.monitoring import CallChange, MarginCallStore
+from keeper.observation import JobSettings
 from keeper.overview import suggestions
-from keeper.portfolio import Parameter, ParameterTable
+from keeper.portfolio import Parameter, ParameterTable, Reconciler
+from keeper.portfolio.memory import load_state, shape_of_state
+from keeper.upkeep import Reconciliation, write_snapshot
 from tests.keeper.scalars import SCALARS
 from tests.keeper.system import address_of, deployment, log
 
@@ -119,7 +125,7 @@ class Twin(MemoryChain):
 
 
 def config(path: Path, **settings: Any) -> Config:
-    return load_config(account=OWN, database=path, retry_after=0.001, reconcile_every=10_000.0, **settings)
+    return load_config(account=OWN, database=path, retry_after=0.001, **settings)
 
 
 @contextmanager
@@ -261,34 +267,129 @@ def test_a_reorganised_fall_is_undone_and_judged_anew(chain: Twin, path: Path) -
         assert chain.targets() == [2]
 
 
-def reconciled(engine: Engine) -> None:
-    """A whole comparison: begun in one pass, awaited, its result taken in the next."""
-    if engine._comparison is None:
-        engine._next_reconciliation = 0.0
+class Run:
+    """One run of a job, by hand."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, int]] = []
+        self.pause = math.nan
+
+    def progress(self, done: int, total: int) -> None:
+        self.steps.append((done, total))
+
+    def again_in(self, seconds: float) -> None:
+        self.pause = seconds
+
+
+def run_job(engine: Engine, job: Callable[[Run], None]) -> Run:
+    """In a thread, as its scheduler does; the engine steps until it has ended."""
+    run = Run()
+    thread = threading.Thread(target=job, args=(run,))
+    thread.start()
+    while thread.is_alive():
         engine.step()
-    assert engine._comparison is not None
-    wait([engine._comparison])
-    engine.step()
+        thread.join(0.001)
+    return run
+
+
+def reconciliation(engine: Engine, chain: Twin, batch: int = 25, **settings: float) -> Reconciliation:
+    return Reconciliation(engine.upkeep, Reconciler(chain, SYSTEM, batch), JobSettings(**settings), retry_after=7.0)  # type: ignore[arg-type]
 
 
 def test_a_fold_that_differs_from_the_chain_is_noticed_and_heals(chain: Twin, path: Path) -> None:
     with running(chain, path) as engine, capture_logs() as logs:
         engine.step()
-        reconciled(engine)
+        job = reconciliation(engine, chain)
+        run_job(engine, job)
         state = engine._follower.state
         chain.lie = 1
-        reconciled(engine)
+        assert run_job(engine, job).pause == 7.0, "confirmed or not soon"
         assert not [entry for entry in logs if entry["event"] == "state_differs_from_chain"], "once may be the node's doing"
-        reconciled(engine)
+        run_job(engine, job)
         [alarm] = [entry for entry in logs if entry["event"] == "state_differs_from_chain"]
         assert alarm["count"] == 4
+        assert engine.snapshot.problems == ("state_differs_from_chain",)
         chain.lie = 0
         engine.step()
         engine.step()
         assert engine._follower.state == state
         logs.clear()
-        reconciled(engine)
+        run_job(engine, job)
+        engine.step()
         assert logs == []
+        assert engine.snapshot.problems == ()
+
+
+def test_every_account_has_its_turn_in_time(chain: Twin, path: Path) -> None:
+    """Five of them with the house, two at a time within 10 s: every 4 s, of which the last tenth is for waiting for a block."""
+    with running(chain, path) as engine:
+        engine.step()
+        job = reconciliation(engine, chain, batch=2, reconcile_within=10.0)
+        runs = [run_job(engine, job) for _ in range(4)]
+        assert [run.steps for run in runs] == [[(2, 5)], [(4, 5)], [(5, 5)], [(2, 5)]]
+        assert [run.pause for run in runs] == [pytest.approx(0.9 * 4.0)] * 4
+
+
+def test_a_comparison_waits_for_a_block_and_no_longer_than_its_patience(chain: Twin, path: Path) -> None:
+    with running(chain, path) as engine:
+        engine.step()
+        patient, hasty = engine.upkeep.standing(60.0), engine.upkeep.standing(0.0)
+        engine.step()
+        assert (patient.done(), hasty.done()) == (False, True)
+        chain.price(1000)
+        engine.step()
+        found = patient.result(0)
+        assert found is not None
+        assert found.block == chain.head()
+
+
+def test_nothing_is_answered_while_there_is_something_to_send(chain: Twin, path: Path) -> None:
+    """And no snapshot is made while anybody is under-margined, though nothing is sent."""
+    with running(chain, path) as engine:
+        engine.step()
+        state, writer = engine.upkeep.standing(0.0), engine.upkeep.writer()
+        chain.price(960)
+        engine.step()
+        assert chain.targets() == [2]
+        assert not state.done()
+        engine.step()
+        assert (state.done(), writer.done()) == (True, False)
+        chain.price(1010)
+        chain.mine()
+        engine.step()
+        engine.step()
+        assert writer.done()
+
+
+def test_a_snapshot_is_written_where_there_is_something_new(chain: Twin, path: Path) -> None:
+    with running(chain, path) as engine:
+        engine.step()
+        write = partial(write_snapshot, engine.upkeep)
+        assert run_job(engine, write).steps == [(0, 3), (1, 3), (2, 3), (3, 3)]
+        [(block, content)] = engine._store.snapshots(shape_of_state())
+        assert (block, load_state(content)) == (chain.head().number, engine._follower.state)
+        assert run_job(engine, write).steps == [(0, 3), (3, 3)]
+        chain.mine()
+        run_job(engine, write)
+        assert engine.snapshot.counters["snapshots"] == 2
+
+
+def test_what_goes_wrong_in_an_answer_is_the_jobs_and_the_engines_trouble(chain: Twin, path: Path) -> None:
+    with running(chain, path) as engine:
+        engine.step()
+        engine._store.connection.execute("DROP TABLE snapshots")
+        kept = engine.upkeep.keep(engine._follower.writer()())
+        with pytest.raises(sqlite3.OperationalError):
+            engine.step()
+        assert isinstance(kept.exception(0), sqlite3.OperationalError)
+
+
+def test_who_asks_an_engine_that_ends_is_not_left_waiting(chain: Twin, path: Path) -> None:
+    with running(chain, path) as engine:
+        engine.step()
+        waiting = engine.upkeep.standing(60.0)
+    assert waiting.cancelled()
+    assert engine.upkeep.standing(0.0).cancelled()
 
 
 def test_a_snapshot_of_a_state_that_was_wrong_is_not_kept(chain: Twin, path: Path) -> None:

@@ -81,7 +81,6 @@ class Ground:
             database=self.folder / f"{name}.sqlite",
             account=account or self.world.keeper_account.account,
             retry_after=0.01,
-            reconcile_every=10_000.0,
             **settings,
         )
 
