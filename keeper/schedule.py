@@ -218,7 +218,8 @@ class _Timetable:
             return  # the engine has ended
         except (KeeperError, OSError) as failure:
             error = f"{type(failure).__name__}: {failure}"[:_ERROR_LETTERS]
-            log.warning("job_failed", job=name, reason=error)
+            if error != self._views[name].error:  # once, until it is over or another
+                log.warning("job_failed", job=name, reason=error)
         except Exception as failure:
             # A defect of one job must end neither it for good nor the others. What libraries say may quote an address with a key in it.
             error = f"{type(failure).__name__}: see the log"
