@@ -1,10 +1,10 @@
-"""Which externally callable functions tests reached, and which of the errors that each can raise: `make coverage`.
+"""Which externally callable functions tests reached, which of the errors that each can raise, and which branches: `make coverage`.
 
     python -m scripts.coverage [--folder out/coverage] [--write docs/coverage.md]
 
-Reads what tests/coverage/recorder.py wrote, and forge's lcov.info where it is there. Prints every function without a success and every
-error without a test that raises it, unless tests/coverage/unreachable.toml says why there can be none. Fails on anything missing, and on
-an answer there that is not needed.
+Reads what tests/coverage/recorder.py wrote, and forge's lcov.info. Prints every function without a success, every error without a test
+that raises it unless tests/coverage/unreachable.toml says why there can be none, and every branch that was not taken. Fails on anything
+missing of the first two, on an answer that is not needed, and below 95 % of the branches.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ __all__ = ["Coverage", "main", "measure"]
 
 ROOT = Path(__file__).resolve().parents[1]
 ANSWERS = ROOT / "tests" / "coverage" / "unreachable.toml"
+BRANCHES_AIM = 0.95
 
 Pair = tuple[str, str, str]
 """(contract, function, error); error `ok`: that it succeeds"""
@@ -76,32 +77,54 @@ def _answers(known: Iterable[Function]) -> dict[Pair, str]:
 
 @dataclass(frozen=True)
 class Branches:
-    """Of one file."""
+    """Of one file. left: the lines from which a branch was never taken, once per branch."""
 
     path: str
     found: int
-    hit: int
+    left: tuple[int, ...]
+
+    @property
+    def taken(self) -> int:
+        return self.found - len(self.left)
 
 
 def branches(report: Path) -> list[Branches]:
-    """Of the project's contracts without mocks, by an lcov report, in its order."""
-    found, path, count = [], "", 0
-    for line in report.read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name == "SF":
-            path = value
-        elif name == "BRF":
-            count = int(value)
-        elif name == "BRH" and path.startswith("contracts/") and not path.startswith("contracts/mocks/"):
-            found.append(Branches(path, count, int(value)))
+    """Of the project's contracts without mocks, by an lcov report, in its order; files without a branch are left out.
+
+    forge counts what an `if` without `else` leads to once; here the way past it counts too: taken when the line ran more often than that.
+    """
+    found = []
+    for record in report.read_text().split("end_of_record"):
+        fields = [line.partition(":")[::2] for line in record.split()]
+        path = next((value for name, value in fields if name == "SF"), "")
+        if path.startswith("contracts/") and not path.startswith("contracts/mocks/"):
+            sides = _sides([value for name, value in fields if name == "BRDA"], dict(_numbers(v) for name, v in fields if name == "DA"))
+            if sides:
+                found.append(Branches(path, len(sides), tuple(line for line, count in sides if count <= 0)))
     return found
+
+
+def _sides(counted: Iterable[str], ran: Mapping[int, int]) -> list[tuple[int, int]]:
+    """(line, how often taken) of every branch. counted: "line,block,branch,count"; ran: line -> how often it ran."""
+    blocks: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for entry in counted:
+        line, block, _, count = entry.split(",")
+        blocks[int(line), block].append(int(count.replace("-", "0")))  # "-": never came that far
+    return [
+        (line, count) for (line, _), counts in blocks.items() for count in (counts if len(counts) > 1 else [*counts, ran[line] - counts[0]])
+    ]
+
+
+def _numbers(pair: str) -> tuple[int, int]:
+    line, count = pair.split(",")
+    return int(line), int(count)
 
 
 def _branch_table(found: list[Branches]) -> str:
     lines = ["| file | branches | taken |", "|---|---|---|"]
-    lines += [f"| `{b.path.removeprefix('contracts/')}` | {b.found} | {b.hit} |" for b in found if b.hit < b.found]
-    total, hit = sum(b.found for b in found), sum(b.hit for b in found)
-    return "\n".join([*lines, f"| all {len(found)} files | {total} | {hit} ({hit / total:.1%}) |"])
+    lines += [f"| `{b.path.removeprefix('contracts/')}` | {b.found} | {b.taken} |" for b in found if b.left]
+    total, taken = sum(b.found for b in found), sum(b.taken for b in found)
+    return "\n".join([*lines, f"| all {len(found)} files | {total} | {taken} ({taken / total:.1%}) |"])
 
 
 def _table(coverage: Coverage) -> str:
@@ -130,16 +153,18 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=ROOT / "out" / "coverage")
     parser.add_argument("--write", type=Path, help="writes the tables into this document")
     options = parser.parse_args()
-    coverage, report = measure(options.folder), options.folder / "lcov.info"
-    by_file = branches(report) if report.is_file() else []
+    coverage, by_file = measure(options.folder), branches(options.folder / "lcov.info")
     if options.write:
         _write(options.write, "functions", _table(coverage))
-        if by_file:
-            _write(options.write, "branches", _branch_table(by_file))
+        _write(options.write, "branches", _branch_table(by_file))
     for contract, function, what in coverage.missing:
         print(f"    missing: {contract}.{function} {'succeeds' if what == OK else what}")
     for contract, function, what in coverage.idle:
         print(f"    answered without need: {contract}.{function} {what}")
+    for file in by_file:
+        for line in file.left:
+            print(f"    branch not taken: {file.path}:{line}")
+    total, taken = sum(b.found for b in by_file), sum(b.taken for b in by_file)
     print(
         json.dumps(
             {
@@ -148,12 +173,12 @@ def main() -> int:
                 "seen": len(coverage.seen),
                 "unreachable": len(coverage.answers),
                 "missing": len(coverage.missing),
-                "branches": sum(b.found for b in by_file),
-                "branches_taken": sum(b.hit for b in by_file),
+                "branches": total,
+                "branches_taken": taken,
             }
         )
     )
-    return 1 if coverage.missing or coverage.idle else 0
+    return 1 if coverage.missing or coverage.idle or taken < BRANCHES_AIM * total else 0
 
 
 if __name__ == "__main__":
