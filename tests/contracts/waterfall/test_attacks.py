@@ -74,6 +74,9 @@ def test_legs_that_leave_a_hedge_naked_are_refused(world: World, alice: Any, res
         world.liquidate(account, rescuer, [(ETH_PERP, wad(5))], liquidator, witness=witness)
     with reverts("NothingReleased"):
         world.liquidate(account, rescuer, [(future, -wad(5))], liquidator, witness=witness)
+    with reverts("NothingReleased"):
+        request = (account, rescuer, [(ETH_PERP, wad(5))], witness, 0, b"")
+        world.system.liquidator.liquidateThrough(request, 0, [], {"from": liquidator})
     world.liquidate(account, rescuer, [(ETH_PERP, wad(1)), (future, -wad(1))], liquidator, witness=world.witness(account))
     assert world.requirement(account)["maintenance"] < before
 
@@ -261,7 +264,7 @@ def test_long_options_alone_with_a_debt_can_be_liquidated(world: World, alice: A
     assert 0 < event["payment"] <= short * 2 // 100 + 1
 
 
-def test_the_cover_goes_with_the_calls(world: World, alice: Any, bob: Any, expiries: Any) -> None:
+def test_the_cover_goes_with_the_calls(world: World, alice: Any, bob: Any, carol: Any, expiries: Any) -> None:
     """What the rule of the covered call leaves open: the debt is paid by WETH and the calls it covered, no more of them than it covered."""
     call = Instrument.call(ETH, expiries[0], 500).pack()
     account = world.open(alice, PORTFOLIO, weth=10)
@@ -289,6 +292,12 @@ def test_the_cover_goes_with_the_calls(world: World, alice: Any, bob: Any, expir
     assert found[wad(0.199)] in {"ShortfallRose", "TooManyLegs"}
     assert refusal(wad(10)) in {"ShortfallRose", "TooManyLegs"}  # [A] a crumb of collateral, all of the book
     middle = min(size for size, why in found.items() if why is None)
+    indebted, poor = world.open(carol, PORTFOLIO, usdc=10, weth=10), world.open(carol, CROSS, usdc=400)
+    world.trade(poor, ETH_PERP, 1)
+    world.move()
+    for to, error in ((indebted, "BuyerInDebt"), (poor, "LiquidatorUnderMargined")):
+        with reverts(error, to, ..., ...):
+            world.system.liquidator.convertCollateralWithLegs((account, to, 0, wad(0.1), 2**200), [(call, -middle)], {"from": carol})
     world.move()
     world.system.liquidator.convertCollateralWithLegs(conversion, [(call, -middle)], {"from": bob})
     after = world.requirement(account)

@@ -115,6 +115,39 @@ def test_refusals(world: World, debtor: int, buyer: int, bob: Any, stranger: Any
         world.system.liquidator.convertCollateral(debtor, buyer, 0, wad(0.1), 2**200, {"from": bob})
 
 
+def test_refusals_with_legs(world: World, debtor: int, buyer: int, alice: Any, bob: Any, stranger: Any) -> None:
+    """The same through the other entry, on a debtor who has a contract left."""
+    contract, perp = world.system.liquidator, [(ETH_PERP, wad(0.1))]
+    account = world.open(alice, PORTFOLIO, weth=10)
+    world.move({"ETH": 3_400.0})
+    world.trade(account, ETH_PERP, 5)
+    world.move({"ETH": 3_300.0})
+    world.trade(account, ETH_PERP, -4)
+    debt = -world.cash(account)
+    assert debt > wad(400)
+    limit = debt + debt * 2 // 100
+    world.move()
+    for of, to, index, quantity, most, by, error in (
+        (account, account, 0, wad(0.1), 2**200, alice, ("SelfLiquidation", account)),
+        (account, buyer, 0, wad(0.1), 2**200, stranger, ("NotAuthorised", buyer, stranger.address)),
+        (account, buyer, 0, 0, 2**200, bob, ("ZeroQuantity",)),
+        (account, buyer, 255, 1, 2**200, bob, ("QuantityNotRepresentable", 255, 1)),
+        (debtor, account, 0, wad(0.1), 2**200, stranger, ("NotAuthorised", account, stranger.address)),
+        (buyer, account, 0, wad(0.1), 2**200, alice, ("NoDebt", buyer, wad(1_000), 0)),
+        (account, buyer, 255, wad(0.1), 2**200, bob, ("UnknownCollateral", 255)),
+        (account, buyer, 0, wad(0.15), 2**200, bob, ("ConversionTooLarge", wad(0.15) * 3_267, limit)),
+        (account, buyer, 0, wad(0.1), wad(326), bob, ("ConversionTooLarge", wad(326.7), wad(326))),
+    ):
+        with reverts(*error):
+            contract.convertCollateralWithLegs((of, to, index, quantity, most), perp, {"from": by})
+    with reverts("QuantityNotRepresentable", 255, 1):
+        contract.convertCollateral(account, buyer, 255, 1, 2**200, {"from": bob})
+    signed_at = int(world.system.door.prices(0)[2])
+    world.system.anvil.set_time(signed_at + 6)
+    with reverts("StalePrice", signed_at, ..., 5):
+        contract.convertCollateralWithLegs((account, buyer, 0, wad(0.1), 2**200), perp, {"from": bob})
+
+
 def test_a_debt_is_paid_not_passed_on(world: World, debtor: int, carol: Any) -> None:
     """The buyer's margin would allow it, backed by its own WETH; its cash would be -313, beyond the cap."""
     account = world.open(carol, PORTFOLIO, weth=10, usdc=13)

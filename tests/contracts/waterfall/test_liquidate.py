@@ -26,9 +26,25 @@ HOUSE = 0
 CLOSE_FACTOR = 41  # position of the parameter in types/Parameter.sol
 
 
+ANY_ROUND = 2**32 - 1
+
+
 def outcome(tx: Any) -> dict[str, Any]:
     (event,) = tx.events["Liquidated"]
     return dict(event)
+
+
+def refused(
+    world: World, account: int, to: int, legs: list[tuple[int, int]], by: Any, *error: Any, minimum: int = 0, fresh: bool = True
+) -> None:
+    """By both ways in, with these numbers."""
+    if fresh:
+        world.move()
+    contract, request = world.system.liquidator, (account, to, legs, NO_WITNESS, minimum, b"")
+    with reverts(*error):
+        contract.liquidate(request, {"from": by})
+    with reverts(*error):
+        contract.liquidateThrough(request, ANY_ROUND, [], {"from": by})
 
 
 # --- tiers ---
@@ -171,33 +187,27 @@ def test_callback_may_not_come_back(world: World, long_eth: int, liquidator: Any
 
 def test_healthy_account_is_refused(world: World, long_eth: int, rescuer: int, liquidator: Any) -> None:
     world.move({"ETH": 3_290.0})  # 889.8 over 822.5: 1.08
-    with reverts("NotLiquidatable", long_eth, wad(889.8), wad(822.5)):
-        world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(1))], liquidator)
+    refused(world, long_eth, rescuer, [(ETH_PERP, wad(1))], liquidator, "NotLiquidatable", long_eth, wad(889.8), wad(822.5))
 
 
 def test_unknown_and_foreign_accounts(world: World, long_eth: int, rescuer: int, liquidator: Any, stranger: Any) -> None:
     world.move({"ETH": 3_280.0})
-    with reverts("UnknownAccount", 999):  # the ledger's: its book is the first thing that is read
-        world.liquidate(999, rescuer, [(ETH_PERP, wad(1))], liquidator)
-    with reverts("NotAuthorised", rescuer, stranger.address):
-        world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(1))], stranger)
-    with reverts("NotAuthorised", HOUSE, stranger.address):
-        world.liquidate(long_eth, HOUSE, [(ETH_PERP, wad(1))], stranger)
-    with reverts("SelfLiquidation", long_eth):
-        world.liquidate(long_eth, long_eth, [(ETH_PERP, wad(1))], liquidator)
+    # the ledger's: its book is the first thing that is read
+    refused(world, 999, rescuer, [(ETH_PERP, wad(1))], liquidator, "UnknownAccount", 999)
+    refused(world, long_eth, rescuer, [(ETH_PERP, wad(1))], stranger, "NotAuthorised", rescuer, stranger.address)
+    refused(world, long_eth, HOUSE, [(ETH_PERP, wad(1))], stranger, "NotAuthorised", HOUSE, stranger.address)
+    refused(world, long_eth, long_eth, [(ETH_PERP, wad(1))], liquidator, "SelfLiquidation", long_eth)
 
 
 def test_withdraw_scope_does_not_liquidate(world: World, long_eth: int, rescuer: int, liquidator: Any, stranger: Any) -> None:
     world.system.clearing.setOperator(rescuer, stranger, 2, {"from": liquidator})
     world.move({"ETH": 3_280.0})
-    with reverts("NotAuthorised", rescuer, stranger.address):
-        world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(1))], stranger)
+    refused(world, long_eth, rescuer, [(ETH_PERP, wad(1))], stranger, "NotAuthorised", rescuer, stranger.address)
 
 
 def test_legs_must_shrink(world: World, long_eth: int, rescuer: int, liquidator: Any) -> None:
     world.move({"ETH": 3_280.0})
-    with reverts("NoLegs"):
-        world.liquidate(long_eth, rescuer, [], liquidator)
+    refused(world, long_eth, rescuer, [], liquidator, "NoLegs")
     for instrument, held, leg in (
         (ETH_PERP, wad(10), 0),
         (ETH_PERP, wad(10), -1),
@@ -205,19 +215,27 @@ def test_legs_must_shrink(world: World, long_eth: int, rescuer: int, liquidator:
         (BTC_PERP, 0, 1),
         (BTC_PERP, 0, -1),
     ):
-        with reverts("LegDoesNotShrink", long_eth, instrument, held, leg):
-            world.liquidate(long_eth, rescuer, [(instrument, leg)], liquidator)
+        refused(world, long_eth, rescuer, [(instrument, leg)], liquidator, "LegDoesNotShrink", long_eth, instrument, held, leg)
     # The same instrument twice: the second leg sees what the first one left.
-    with reverts("LegDoesNotShrink", long_eth, ETH_PERP, wad(4), wad(5)):
-        world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(6)), (ETH_PERP, wad(5))], liquidator)
+    refused(
+        world,
+        long_eth,
+        rescuer,
+        [(ETH_PERP, wad(6)), (ETH_PERP, wad(5))],
+        liquidator,
+        "LegDoesNotShrink",
+        long_eth,
+        ETH_PERP,
+        wad(4),
+        wad(5),
+    )
 
 
 def test_stale_prices_liquidate_nobody(world: World, long_eth: int, rescuer: int, liquidator: Any) -> None:
     world.move({"ETH": 3_280.0})
     signed_at = int(world.system.door.prices(0)[2])
     world.system.anvil.set_time(signed_at + 6)
-    with reverts("StalePrice", signed_at, ..., 5):
-        world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(1))], liquidator, fresh=False)
+    refused(world, long_eth, rescuer, [(ETH_PERP, wad(1))], liquidator, "StalePrice", signed_at, ..., 5, fresh=False)
 
 
 def test_stale_price_of_the_liquidators_own_book(world: World, long_eth: int, rescuer: int, liquidator: Any) -> None:
@@ -230,44 +248,51 @@ def test_stale_price_of_the_liquidators_own_book(world: World, long_eth: int, re
     stale = {"time": 0, "underlyings": {"ETH": market["underlyings"]["ETH"]}}
     world.system.anvil.advance(60)
     world.publish(market=stale)
-    with reverts("StalePrice", int(world.system.door.prices(1)[2]), ..., 5):
-        world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(1))], liquidator, fresh=False)
+    refused(
+        world, long_eth, rescuer, [(ETH_PERP, wad(1))], liquidator, "StalePrice", int(world.system.door.prices(1)[2]), ..., 5, fresh=False
+    )
 
 
 def test_not_more_than_the_target(world: World, long_eth: int, rescuer: int, liquidator: Any) -> None:
     world.move({"ETH": 3_280.0})
     # 2 contracts release 164: 789.8 - 3.28 - 8.2 = 778.32 over 656.
-    with reverts("TooMuch", long_eth, 778_32 * WAD * WAD // (656_00 * WAD), wad(820), wad(656)):
-        world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(2))], liquidator)
+    refused(
+        world,
+        long_eth,
+        rescuer,
+        [(ETH_PERP, wad(2))],
+        liquidator,
+        "TooMuch",
+        long_eth,
+        778_32 * WAD * WAD // (656_00 * WAD),
+        wad(820),
+        wad(656),
+    )
 
 
 def test_not_more_than_the_close_factor(world: World, long_eth: int, rescuer: int, liquidator: Any, governance: Any) -> None:
     world.system.parameters.set(CLOSE_FACTOR, wad(0.05), {"from": governance})
     world.move({"ETH": 3_285.0})
-    with reverts("TooMuch", long_eth, ..., wad(821.25), wad(771.975)):
-        world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(0.6))], liquidator)
+    refused(world, long_eth, rescuer, [(ETH_PERP, wad(0.6))], liquidator, "TooMuch", long_eth, ..., wad(821.25), wad(771.975))
     world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(0.5))], liquidator)
 
 
 def test_less_than_the_minimum_payment(world: World, long_eth: int, rescuer: int, liquidator: Any) -> None:
     world.move({"ETH": 3_280.0})
-    with reverts("PaymentTooLow", wad(1.64), wad(1.65)):
-        world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(1))], liquidator, min_payment=wad(1.65))
+    refused(world, long_eth, rescuer, [(ETH_PERP, wad(1))], liquidator, "PaymentTooLow", wad(1.64), wad(1.65), minimum=wad(1.65))
 
 
 def test_liquidator_needs_initial_margin(world: World, long_eth: int, liquidator: Any) -> None:
     poor = world.open(liquidator, CROSS, usdc=100)
     world.move({"ETH": 3_280.0})
     # 1 contract: 5 % of 3,280.
-    with reverts("LiquidatorUnderMargined", poor, wad(101.64), wad(164)):
-        world.liquidate(long_eth, poor, [(ETH_PERP, wad(1))], liquidator)
+    refused(world, long_eth, poor, [(ETH_PERP, wad(1))], liquidator, "LiquidatorUnderMargined", poor, wad(101.64), wad(164))
 
 
 def test_deficit_beyond_the_fund_leaves_the_legs_in_place(world: World, long_eth: int, rescuer: int, liquidator: Any) -> None:
     world.fund(100)
     world.move({"ETH": 3_190.0})
-    with reverts("DeficitExceedsFund", long_eth, ETH, wad(142.1), wad(100)):
-        world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(10))], liquidator)
+    refused(world, long_eth, rescuer, [(ETH_PERP, wad(10))], liquidator, "DeficitExceedsFund", long_eth, ETH, wad(142.1), wad(100))
     assert world.size(long_eth, ETH_PERP) == wad(10)
     # What it can pay for goes: 5 contracts, 55.1 + 15.95.
     world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(5))], liquidator)
@@ -278,5 +303,4 @@ def test_draw_limit_of_the_fund_counts(world: World, long_eth: int, rescuer: int
     world.fund(10_000)
     world.system.insurance_fund.setMember(world.system.liquidator, wad(140), 86_400, {"from": governance})
     world.move({"ETH": 3_190.0})
-    with reverts("DeficitExceedsFund", long_eth, ETH, wad(142.1), wad(140)):
-        world.liquidate(long_eth, rescuer, [(ETH_PERP, wad(10))], liquidator)
+    refused(world, long_eth, rescuer, [(ETH_PERP, wad(10))], liquidator, "DeficitExceedsFund", long_eth, ETH, wad(142.1), wad(140))

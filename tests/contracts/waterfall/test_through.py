@@ -191,6 +191,10 @@ def test_nothing_after_the_shutdown(world: World, long_eth: int, rescuer: int, l
     with reverts("ShutDown", tx.timestamp):
         world.system.liquidator.convertCollateral(long_eth, rescuer, 0, WAD, WAD, {"from": liquidator})
     with reverts("ShutDown", tx.timestamp):
+        world.system.liquidator.convertCollateralWithLegs((long_eth, rescuer, 0, WAD, WAD), legs, {"from": liquidator})
+    with reverts("ShutDown", tx.timestamp):
+        world.system.liquidator.liquidateThrough(request(long_eth, rescuer, legs), ANY_ROUND, [], {"from": liquidator})
+    with reverts("ShutDown", tx.timestamp):
         world.system.liquidator.coverDeficit(long_eth, {"from": liquidator})
 
 
