@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.contracts.clearing.conftest import HOUSE, USDC, WAD, WETH
 from tests.reverts import reverts
+
+
+@pytest.fixture(params=["deposit", "depositWithPermit"])
+def deposit(request: pytest.FixtureRequest, clearing: Any) -> Callable[..., Any]:
+    """deposit(account, index, quantity, {"from": alice}) either way; the permit is none, so that an approval counts."""
+    permit = (0, 0, *[bytes(32)] * 2) if request.param == "depositWithPermit" else ()
+    return lambda account, index, quantity, by: getattr(clearing, request.param)(account, index, quantity, *permit, by)
 
 
 def test_settlement_tokens_are_cash(clearing: Any, ledger: Any, vault: Any, usdc: Any, open_account: Any, alice: Any) -> None:
@@ -47,49 +55,49 @@ def test_needs_no_price(ledger: Any, open_account: Any, move_time: Any, fund: An
     assert (ledger.cash(account), ledger.collateral(account, WETH)) == ((WAD, 0) if index == USDC else (0, WAD))
 
 
-def test_refuses_nothing(clearing: Any, open_account: Any, alice: Any) -> None:
+def test_refuses_nothing(deposit: Any, open_account: Any, alice: Any) -> None:
     account = open_account(alice)
     with reverts("ZeroAmount"):
-        clearing.deposit(account, USDC, 0, {"from": alice})
+        deposit(account, USDC, 0, {"from": alice})
 
 
-def test_refuses_unknown_accounts(clearing: Any, ledger: Any, vault: Any, usdc: Any, open_account: Any, alice: Any) -> None:
+def test_refuses_unknown_accounts(deposit: Any, ledger: Any, vault: Any, usdc: Any, open_account: Any, alice: Any) -> None:
     unknown = open_account(alice) + 1
     usdc.mint(alice, 10**6, {"from": alice})
     usdc.approve(vault, 10**6, {"from": alice})
     for account in (unknown, HOUSE):
         with reverts("UnknownAccount", account):
-            clearing.deposit(account, USDC, WAD, {"from": alice})
+            deposit(account, USDC, WAD, {"from": alice})
     assert usdc.balanceOf(alice) == 10**6
 
 
-def test_refuses_unknown_tokens(clearing: Any, open_account: Any, alice: Any) -> None:
+def test_refuses_unknown_tokens(deposit: Any, open_account: Any, alice: Any) -> None:
     account = open_account(alice)
     with reverts("UnknownToken", 1):
-        clearing.deposit(account, 1, WAD, {"from": alice})
+        deposit(account, 1, WAD, {"from": alice})
 
 
-def test_refuses_fractions_of_a_token_unit(clearing: Any, open_account: Any, alice: Any) -> None:
+def test_refuses_fractions_of_a_token_unit(deposit: Any, open_account: Any, alice: Any) -> None:
     account = open_account(alice)
     with reverts("QuantityNotRepresentable", USDC, WAD + 1):
-        clearing.deposit(account, USDC, WAD + 1, {"from": alice})
+        deposit(account, USDC, WAD + 1, {"from": alice})
 
 
-def test_refuses_what_the_ledger_cannot_hold(clearing: Any, vault: Any, weth: Any, open_account: Any, alice: Any) -> None:
+def test_refuses_what_the_ledger_cannot_hold(deposit: Any, vault: Any, weth: Any, open_account: Any, alice: Any) -> None:
     account = open_account(alice)
     weth.mint(alice, 2**256 - 1 - weth.totalSupply(), {"from": alice})
     weth.approve(vault, 2**256 - 1, {"from": alice})
     with reverts("AmountOutOfRange", 2**127):
-        clearing.deposit(account, WETH, 2**127, {"from": alice})
+        deposit(account, WETH, 2**127, {"from": alice})
     with reverts("SafeCastOverflowedUintToInt", 2**255):
-        clearing.deposit(account, WETH, 2**255, {"from": alice})
+        deposit(account, WETH, 2**255, {"from": alice})
 
 
-def test_refuses_what_the_sender_lacks(clearing: Any, usdc: Any, vault: Any, open_account: Any, alice: Any) -> None:
+def test_refuses_what_the_sender_lacks(deposit: Any, usdc: Any, vault: Any, open_account: Any, alice: Any) -> None:
     account = open_account(alice)
     usdc.approve(vault, 10**12, {"from": alice})
     with reverts("ERC20InsufficientBalance", alice.address, 0, 10**6):
-        clearing.deposit(account, USDC, WAD, {"from": alice})
+        deposit(account, USDC, WAD, {"from": alice})
 
 
 @pytest.mark.parametrize("function", ["deposit", "withdraw"])

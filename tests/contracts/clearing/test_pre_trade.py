@@ -290,6 +290,8 @@ def test_after_the_shutdown_nothing_is_traded_or_paid_in(
     usdc.approve(vault, 10**6, {"from": alice})
     with reverts("IsShutDown"):
         clearing.deposit(long, USDC, WAD, {"from": alice})
+    with reverts("IsShutDown"):
+        clearing.depositWithPermit(long, USDC, WAD, 0, 0, bytes(32), bytes(32), {"from": alice})
     with reverts("WithdrawalsHalted", long, SHUTDOWN):
         clearing.withdraw(long, USDC, WAD, alice, {"from": alice})
 

@@ -144,6 +144,11 @@ def test_several_calls_all_or_none(clearing: Any, ledger: Any, trio: Any, alice:
     assert ledger.operatorScopes(alices, bob) == 0
 
 
+def test_calls_of_nothing(clearing: Any, trio: Any, alice: Any) -> None:
+    with reverts("FailedCall"):
+        clearing.multicall([b"\x12\x34\x56\x78"], {"from": alice})
+
+
 def test_takes_no_ether(clearing: Any, trio: Any, alice: Any) -> None:
     with reverts("revert without data"):
         clearing.multicall([], {"from": alice, "value": 1})

@@ -170,6 +170,9 @@ def test_nothing_before_the_price_is_fixed(
         settlement.fix(ETH, expiry, {"from": stranger})
     with reverts("NotFixed", ETH, 0):
         settlement.settlementValue(legs["perp"].pack())
+    unknown = 9 << 104 | legs["future"].pack() % 2**104
+    with reverts("UnknownInstrument", unknown):
+        settlement.settlementValue(unknown)
 
 
 def test_who_cannot_pay_is_left_with_a_debt(

@@ -79,8 +79,9 @@ def test_interest_that_does_not_fit(ledger: Any, module: Any, buyer: int, anvil:
     ledger.setDebitRate(WAD, by)
     ledger.changeCash(buyer, -LARGEST, DEPOSIT, by)
     anvil.advance(86_400)
-    with reverts("AmountOutOfRange"):
-        ledger.setDeficit(buyer, True, by)
+    for call in (lambda: ledger.setDeficit(buyer, True, by), lambda: ledger.accrue(buyer, by)):
+        with reverts("AmountOutOfRange"):
+            call()
 
 
 def test_collateral_that_there_is_not(ledger: Any, module: Any, buyer: int, seller: int) -> None:

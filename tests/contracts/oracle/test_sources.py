@@ -330,6 +330,23 @@ def test_pyth_returns_what_the_fee_leaves(pyth: Any, relayer: Any) -> None:
     assert pyth.contract.balance() == 7
 
 
+def test_pyth_sources_say_what_they_read(pyth: Any) -> None:
+    assert (pyth.source.PYTH(), str(pyth.source.FEED()), pyth.source.MAX_INTERVAL()) == (pyth.contract, "0x" + FEED.hex(), 10**16)
+
+
+def test_pyth_keeps_no_change_that_nobody_takes(anvil: Any, pyth: Any, door: Any) -> None:
+    """A contract that takes no ether sends the fee exactly, or nothing at all."""
+    from brownie import accounts  # noqa: PLC0415 - only once the project is loaded
+
+    anvil.rpc("anvil_impersonateAccount", door.address)
+    anvil.rpc("anvil_setBalance", door.address, hex(10**20))
+    contract, updates = accounts.at(door.address, force=True), [pyth_data(10**8, 0, -8, START)]
+    with reverts("FailedCall"):
+        pyth.source.refresh(updates, {"from": contract, "value": 8})
+    pyth.source.refresh(updates, {"from": contract, "value": 7})
+    assert pyth.contract.balance() == 7
+
+
 def test_pyth_needs_its_fee(pyth: Any, relayer: Any) -> None:
     with reverts("revert without data"):
         pyth.source.refresh([pyth_data(10**8, 0, -8, START)], {"from": relayer, "value": 6})

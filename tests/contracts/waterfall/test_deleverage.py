@@ -266,9 +266,16 @@ def test_execute_reverts(world: World, opened: int, shorts: tuple[int, int], str
         world.execute(opened, stranger, 0)
     with reverts("DeficitNotOpen", shorts[0]):
         world.execute(shorts[0], stranger)
+    with reverts("DeficitNotOpen", shorts[0]):
+        world.system.deleverager.bankruptcyPrices(shorts[0])
     world.wait_for_nominations()
-    with reverts("StalePrice", ..., ..., 5):
-        world.system.deleverager.execute(opened, 1, {"from": stranger})
+    for call in (
+        lambda: world.system.deleverager.execute(opened, 1, {"from": stranger}),
+        lambda: world.system.deleverager.repayClaim(opened, {"from": stranger}),
+        lambda: world.system.deleverager.bankruptcyPrices(opened),
+    ):
+        with reverts("StalePrice", ..., ..., 5):
+            call()
 
 
 def test_blocks_alone_do_not_end_the_window(world: World, opened: int, stranger: Any) -> None:

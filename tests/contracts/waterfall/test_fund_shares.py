@@ -92,6 +92,11 @@ def test_transfers_are_refused(fund: Any, shares: int, alice: Any, bob: Any, car
         fund.transferFrom(alice, bob, shares + 1, {"from": carol})
     with reverts("ERC20InsufficientBalance", bob.address, 0, 1):
         fund.requestExit(1, {"from": bob})
+    for of_nobody in (fund.withdraw, fund.redeem):
+        with reverts("ERC20InvalidApprover", ZERO):
+            of_nobody(0, bob, ZERO, {"from": bob})
+    with reverts("ERC20InvalidApprover", ZERO):
+        fund.transferFrom(ZERO, bob, 0, {"from": bob})
 
 
 def test_nobody_gets_the_shares(fund: Any, pay: Any, alice: Any) -> None:

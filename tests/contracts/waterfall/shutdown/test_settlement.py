@@ -203,8 +203,12 @@ def test_nothing_before_the_shutdown(settlement: Any, world: Any, breaker: Any, 
     for call in (lambda: settlement.fixSpot(ETH, anyone), lambda: settlement.settle([1], anyone), lambda: settlement.finalise(anyone)):
         with reverts("NotBegun"):
             call()
+    with reverts("NotBegun"):
+        settlement.undoWithdrawals([], anyone)
     with reverts("NotFinalised"):
         settlement.claim(1, SETTLEMENT, anyone)
+    with reverts("NotFinalised"):
+        settlement.due(1, SETTLEMENT)
     assert settlement.ratio() == 0
 
 
