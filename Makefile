@@ -73,7 +73,7 @@ slither: setup ## static analysis of the contracts; fails on a finding that tool
 
 # Recorded on Anvil, then repeated where forge counts branches, beside forge's own tests.
 RECORDING := -p tests.coverage.recorder --record out/coverage
-BRANCHES := --no-match-path 'tests/forge/gas/*' --gas-limit 1000000000000000 --report lcov --report-file out/coverage/lcov.info
+BRANCHES := --no-match-path 'tests/forge/{gas,invariants}/*' --gas-limit 1000000000000000 --report lcov --report-file out/coverage/lcov.info
 
 coverage: setup compile ## functions, errors and branches of the contracts that tests reach; writes docs/coverage.md
 	$(STAGE) 'coverage: tests on Anvil, recorded' $(PY) -m pytest $(WORKERS) $(RECORDING) tests/contracts tests/scenarios/history

@@ -271,6 +271,35 @@ def test_one_receiver_that_cannot_be_paid_stops_nobody(
     assert token.balanceOf(bob) == 35 * 10**6
 
 
+def test_a_token_that_says_no_pays_later(
+    project: Any,
+    clearing: Any,
+    withdrawal_queue: Any,
+    vault: Any,
+    governance: Any,
+    govern: Any,
+    open_account: Any,
+    next_window: Any,
+    alice: Any,
+) -> None:
+    govern("OUTFLOW_FLOOR", 0)
+    token, index, by = project.SilentTokenMock.deploy({"from": alice}), vault.tokenCount(), {"from": alice}
+    vault.list(token, {"from": governance})
+    account = open_account(alice)
+    token.mint(alice, 100 * 10**6, by)
+    token.approve(vault, 100 * 10**6, by)
+    clearing.deposit(account, index, 100 * WAD, by)
+    next_window()
+    claim = int(clearing.withdraw(account, index, 30 * WAD, alice, by).return_value)
+    next_window()
+    token.setFails(True, by)
+    with reverts("SafeERC20FailedOperation", token.address):
+        withdrawal_queue.claim(claim, by)
+    token.setFails(False, by)
+    withdrawal_queue.claim(claim, by)
+    assert token.balanceOf(alice) == 30 * 10**6
+
+
 def test_unknown_claims(withdrawal_queue: Any, stranger: Any) -> None:
     assert withdrawal_queue.claimCount() == 0
     for claim in (0, 1):

@@ -109,3 +109,5 @@ def test_lists_that_prove_nothing_are_refused(world: World, shorts: list[int]) -
         quintile(first, ETH_PERP, [world.maker_account])
     with reverts("NoPosition", first, BTC_PERP):
         quintile(first, BTC_PERP, [])
+    with reverts("NoPosition", first, BTC_PERP):
+        world.system.nominations.score(first, BTC_PERP)

@@ -138,6 +138,7 @@ def test_collateral_that_waits_answers_for_its_owners_debt(
     assert event["pooled"] == event["debt"] > 2_000 * WAD
 
 
+@pytest.mark.parametrize("silent", [False, True], ids=["reverts", "returns false"])
 def test_a_token_that_cannot_move_delays_by_a_window(
     settlement: Any,
     withdrawal_queue: Any,
@@ -153,19 +154,31 @@ def test_a_token_that_cannot_move_delays_by_a_window(
     governance: Any,
     guardian: Any,
     move_time: Any,
+    silent: bool,
 ) -> None:
-    token = project.OddTokenMock.deploy(18, {"from": guardian})
+    by = {"from": guardian}
+    token = project.SilentTokenMock.deploy(by) if silent else project.OddTokenMock.deploy(18, by)
+    unit = 10 ** (18 - token.decimals())
+
+    def stops(stopped: bool) -> None:
+        if silent:
+            token.setFails(stopped, by)
+        else:
+            token.freeze(withdrawal_queue, stopped, by)
+
     index = vault.tokenCount()
     vault.list(token, {"from": governance})
     party = account_of(guardian, MarginMode.CROSS)
-    token.mint(guardian, 8 * WAD, {"from": guardian})
-    token.approve(vault, 8 * WAD, {"from": guardian})
+    token.mint(guardian, 8 * WAD // unit, by)
+    token.approve(vault, 8 * WAD // unit, by)
     clearing.deposit(party.account, index, 8 * WAD, {"from": guardian})
     claim = leave(party, guardian, index, 8 * WAD)
-    token.freeze(withdrawal_queue, True, {"from": guardian})
+    stops(True)
     shut()
     fix()
-    with reverts("Frozen", withdrawal_queue.address):
+    with reverts("UnknownClaim", claim + 1):
+        settlement.undoWithdrawals([claim + 1], anyone)
+    with reverts(*(("SafeERC20FailedOperation", token.address) if silent else ("Frozen", withdrawal_queue.address))):
         settlement.undoWithdrawals([claim], anyone)
     accounts = [*world.accounts, party.account]
     with reverts("WithdrawalsWait", index, 6 * WAD):
@@ -174,7 +187,7 @@ def test_a_token_that_cannot_move_delays_by_a_window(
     settlement.settle(accounts, anyone)
     settlement.finalise(anyone)
     settlement.claim(world.long.account, SETTLEMENT, anyone)
-    token.freeze(withdrawal_queue, False, {"from": guardian})
+    stops(False)
     settlement.undoWithdrawals([claim], anyone)
     settlement.claim(party.account, index, anyone)
-    assert token.balanceOf(guardian) == 8 * WAD
+    assert token.balanceOf(guardian) == 8 * WAD // unit
