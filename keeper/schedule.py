@@ -134,7 +134,7 @@ def scale_proposals(
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[Proposal]:
     """By the larger of the two forecasts of a day. Underlyings with too short a history are left out. progress: told (underlyings done,
-    all) before each, since a fit takes seconds."""
+    all), since a fit takes seconds."""
     vols = {}
     for number, (underlying, (times, spots)) in enumerate(history.items()):
         progress(number, len(history))
@@ -142,6 +142,7 @@ def scale_proposals(
             vols[underlying] = _forecast(hourly_returns(times, spots))
         except SimulationError as error:
             log.info("no_forecast", underlying=underlying, reason=str(error))
+    progress(len(history), len(history))
     now = {underlying: quoted.spot_scale for underlying, quoted in assessment.market.underlyings.items()}
     return propose({u: vol for u, vol in vols.items() if u in now and vol > 0.0}, now, assessment.parameters, rules)
 
@@ -211,7 +212,7 @@ class _Timetable:
 
     def _run(self, name: str, work: Callable[[Run], None]) -> None:
         run, error = _Run(self, name), ""
-        self.note(name, keep=False, running=True, started=run.started, done=0, total=0)
+        self.note(name, keep=False, running=True, started=run.started)
         try:
             work(run)
         except CancelledError:
@@ -257,7 +258,7 @@ class _Run:
 
 @contextmanager
 def scheduled(config: Config, worker: Worker, port: ChainPort, deployment: Deployment) -> Iterator[BackgroundScheduler]:
-    """While the block runs."""
+    """While the block runs; whatever runs at its end is waited for."""
 
     def ask(calls_of: Callable[[Assessment, Deployment], list[Call]], _run: Run) -> None:
         snapshot = worker.snapshot
@@ -299,7 +300,8 @@ def scheduled(config: Config, worker: Worker, port: ChainPort, deployment: Deplo
     try:
         yield scheduler
     finally:
-        scheduler.shutdown(wait=False)
+        worker.upkeep.close()  # else a job would wait for an engine that steps no more
+        scheduler.shutdown()
 
 
 def _datetime(seconds: float) -> datetime:

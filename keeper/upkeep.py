@@ -51,8 +51,8 @@ class _Question:
 
 
 class Upkeep:
-    """`work`, `tell` and `close` are the engine's; everything else may be used from any thread. What is asked and not yet answered is
-    cancelled when the engine ends, and so is whatever is asked later."""
+    """`work` and `tell` are the engine's; everything else may be used from any thread. What is asked and not yet answered is cancelled by
+    `close`, when jobs or engine end, and so is whatever is asked later."""
 
     def __init__(self, follower: Follower, publication: Publication) -> None:
         self._follower = follower
@@ -87,6 +87,13 @@ class Upkeep:
         """What became of a job."""
         with self._lock:
             self._jobs[job.name] = job
+
+    def close(self) -> None:
+        """Once and for all."""
+        with self._lock:
+            self._closed, left, self._questions = True, self._questions, []
+        for question in left:
+            question.future.cancel()
 
     def _ask(self, answer: Callable[[], _T], *, patience: float = 0.0, calm: bool = False) -> Future[_T]:
         future: Future[_T] = Future()
@@ -126,12 +133,6 @@ class Upkeep:
             else:
                 self._publication.clear("job_failed", job.name)
         return jobs
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed, left, self._questions = True, self._questions, []
-        for question in left:
-            question.future.cancel()
 
     def _judge(self, found: list[str] | None, *, suspicious: bool) -> None:
         if found is not None:
