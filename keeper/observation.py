@@ -152,6 +152,7 @@ class JobSettings(_Table):
     funding_every: float = Field(default=600.0, ge=0.0)
     settlement_every: float = Field(default=30.0, ge=0.0)
     poke_every: float = Field(default=30.0, ge=0.0)
+    claims_every: float = Field(default=60.0, ge=0.0)
     tuning_every: float = Field(default=3600.0, ge=0.0)
     proposals: Path = Path("out/proposals.json")
 

@@ -36,7 +36,17 @@ from keeper.snapshot import Snapshot
 from keeper.tuning import Proposal, Returns, ScaleRules, ewma, fit_garch, hourly_returns, propose
 from keeper.upkeep import Reconciliation, Run, Upkeep, write_snapshot
 
-__all__ = ["Worker", "funding_calls", "poke_calls", "price_history", "scale_proposals", "scheduled", "settlement_calls", "write_proposals"]
+__all__ = [
+    "Worker",
+    "claim_calls",
+    "funding_calls",
+    "poke_calls",
+    "price_history",
+    "scale_proposals",
+    "scheduled",
+    "settlement_calls",
+    "write_proposals",
+]
 
 log = get_logger("schedule")
 
@@ -100,6 +110,22 @@ def settlement_calls(assessment: Assessment, deployment: Deployment) -> list[Cal
             for first in range(0, len(holders), _ACCOUNTS_PER_CALL):
                 batch = holders[first : first + _ACCOUNTS_PER_CALL]
                 calls.append(_call(deployment, "Settlement", "settle", "settle", batch, underlying, expiry.expiry))
+    return calls
+
+
+def claim_calls(config: Config, assessment: Assessment, deployment: Deployment) -> list[Call]:
+    """Deleverager.repayClaim of accounts that owe to fund and loss index and can spare it: those without positions, and those that pay all
+    of it and stay above margin calls. Elsewhere it would take the margin of legs whose next loss the same payers bear."""
+    state, figures = assessment.state, assessment.figures
+    calls = []
+    for account, owed in state.deficits.claims.items():
+        if account in state.deficits.open or account in assessment.unpriced:
+            continue  # an execution repays first
+        row, claim = assessment.row(account), owed / WAD
+        left = float(figures.margin_equity_maintenance[row]) - claim
+        spare = left >= max(float(figures.initial[row]), config.margin_call_cleared * float(figures.maintenance[row]))
+        if (spare or not figures.positions[row]) and min(float(figures.equity[row]), claim) > config.gas_cost:
+            calls.append(_call(deployment, "Deleverager", "repayClaim", "repay_claim", account))
     return calls
 
 
@@ -292,6 +318,7 @@ def scheduled(config: Config, worker: Worker, port: ChainPort, deployment: Deplo
         ("funding", jobs.funding_every, partial(ask, funding_calls)),
         ("settlement", jobs.settlement_every, partial(ask, settlement_calls)),
         ("poke", jobs.poke_every, partial(ask, poke_calls)),
+        ("claims", jobs.claims_every, partial(ask, partial(claim_calls, config))),
         ("tuning", jobs.tuning_every, tune),
     ):
         if math.isfinite(every) and every > 0.0:

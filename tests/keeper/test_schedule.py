@@ -37,6 +37,7 @@ def engine(chain: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         "funding_every": 0.2,
         "settlement_every": 0.0,
         "poke_every": 0.0,
+        "claims_every": 0.0,
         "tuning_every": 0.3,
         "proposals": tmp_path / "proposals.json",
     }

@@ -45,7 +45,7 @@ OFTEN = {
     "poke_every": 0.5,
     "settlement_every": 0.5,
 }
-NAMES = {"reconcile", "snapshot", "funding", "settlement", "poke", "tuning"}
+NAMES = {"reconcile", "snapshot", "funding", "settlement", "poke", "claims", "tuning"}
 
 
 @dataclass
