@@ -15,7 +15,7 @@ import numpy as np
 from keeper.kernels.charges import CHARGED, STANDARD
 from keeper.kernels.compilation import ParallelKernel, forced_inline, kernel
 from keeper.kernels.pricing import COLUMNS
-from keeper.kernels.reduction import worst_of
+from keeper.kernels.reduction import BATCH, worst_of
 from keeper.kernels.vectors import (
     absolute,
     blend_first,
@@ -28,9 +28,11 @@ from keeper.kernels.vectors import (
     positive,
     prefetch,
     put,
+    settle,
     smaller,
     splat,
     store,
+    stream,
     take,
     total,
     transpose,
@@ -124,12 +126,32 @@ def _charged(charging: Any, terms: Any) -> Any:
 
 
 @forced_inline
+def _joined(
+    z: int, a: int, underlying: Any, collateral: Any, token_price: Any, token_underlying: Any, accounts: int, unit: Any, spot: Any,
+    roll: float,
+) -> Any:  # fmt: skip
+    """What a segment starts with where collateral joins it: scenarios, sums and worth, as of an undated position."""
+    u, quantity, worth = item(underlying, z), 0.0, 0.0
+    for k in range(len(token_price)):
+        if item(token_underlying, k) == u:
+            owned = item(collateral, k * accounts + a)
+            quantity += owned
+            worth += owned * item(token_price, k)
+    v, at, dollars = splat(worth), u * COLUMNS, quantity * item(spot, u)
+    sums = _in_lane(CHARGED + 1, dollars * roll) + _in_lane(CHARGED + 3, dollars)
+    last = v * load(unit, at + COLUMNS - 8)
+    return v * load(unit, at), v * load(unit, at + 8), v * load(unit, at + 16), v * load(unit, at + 24), last, sums, worth
+
+
+@forced_inline
 def _reduce(
-    count: int, z_first: int, z_end: int, p: int, grid: Any, standard: Any, instrument: Any, opens: Any, size: Any, length: Any,
-    group: Any, role: Any, kappa: Any, terms: Any, scenarios: int, out: Any, by_standard: bool,
+    count: int, a: int, z_first: int, z_end: int, p: int, grid: Any, standard: Any, instrument: Any, opens: Any, size: Any, length: Any,
+    group: Any, role: Any, kappa: Any, terms: Any, scenarios: int, out: Any, underlying: Any, collateral: Any, token_price: Any,
+    token_underlying: Any, accounts: int, unit: Any, spot: Any, rules: Any, joining: bool, by_standard: bool,
 ) -> None:  # fmt: skip
-    """Stress requirement with the charges that come from sums, and value, of `count` accounts whose positions begin at p; where
-    by_standard, the sums of standard margin. The sums are in the spare lanes of the rows, nothing joins, no cap is near."""
+    """Stress requirement with the charges that come from sums, and value, of the accounts a .. a + count - 1 whose positions
+    begin at p; joining: collateral joins them; by_standard: the sums of standard margin too. The sums are in the spare lanes
+    of the rows and no cap is near."""
     zero, sides = splat(0.0), blend_first(4, splat(1.0), splat(-1.0))
     for n in range(count):
         charges, whole, held = zero, zero, zero
@@ -137,6 +159,12 @@ def _reduce(
         required, grouped = 0.0, 0.0
         for z in range(z_first, z_end):
             a0, a1, a2, a3, b, netted = zero, zero, zero, zero, zero, zero
+            if joining:
+                a0, a1, a2, a3, last, sums, worth = _joined(
+                    z, a + n, underlying, collateral, token_price, token_underlying, accounts, unit, spot, item(rules, 0)
+                )
+                b = last + sums
+                required += item(rules, 2) * worth
             for _ in range(item(length, z)):
                 ahead = np.int64(item(instrument, p + AHEAD))
                 _fetch(grid, ahead)
@@ -170,21 +198,49 @@ def _reduce(
 
 @kernel
 def _reduce_stress(
-    count: int, z_first: int, z_end: int, p: int, grid: Any, standard: Any, instrument: Any, opens: Any, size: Any, length: Any,
-    group: Any, role: Any, kappa: Any, terms: Any, scenarios: int, out: Any,
+    count: int, a: int, z_first: int, z_end: int, p: int, grid: Any, standard: Any, instrument: Any, opens: Any, size: Any, length: Any,
+    group: Any, role: Any, kappa: Any, terms: Any, scenarios: int, out: Any, underlying: Any, collateral: Any, token_price: Any,
+    token_underlying: Any, accounts: int, unit: Any, spot: Any, rules: Any,
 ) -> None:  # fmt: skip
     _reduce(
-        count, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios, out, False
+        count, a, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios, out,
+        underlying, collateral, token_price, token_underlying, accounts, unit, spot, rules, False, False,
     )  # fmt: skip
 
 
 @kernel
 def _reduce_both(
-    count: int, z_first: int, z_end: int, p: int, grid: Any, standard: Any, instrument: Any, opens: Any, size: Any, length: Any,
-    group: Any, role: Any, kappa: Any, terms: Any, scenarios: int, out: Any,
+    count: int, a: int, z_first: int, z_end: int, p: int, grid: Any, standard: Any, instrument: Any, opens: Any, size: Any, length: Any,
+    group: Any, role: Any, kappa: Any, terms: Any, scenarios: int, out: Any, underlying: Any, collateral: Any, token_price: Any,
+    token_underlying: Any, accounts: int, unit: Any, spot: Any, rules: Any,
 ) -> None:  # fmt: skip
     _reduce(
-        count, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios, out, True
+        count, a, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios, out,
+        underlying, collateral, token_price, token_underlying, accounts, unit, spot, rules, False, True,
+    )  # fmt: skip
+
+
+@kernel
+def _reduce_joined(
+    count: int, a: int, z_first: int, z_end: int, p: int, grid: Any, standard: Any, instrument: Any, opens: Any, size: Any, length: Any,
+    group: Any, role: Any, kappa: Any, terms: Any, scenarios: int, out: Any, underlying: Any, collateral: Any, token_price: Any,
+    token_underlying: Any, accounts: int, unit: Any, spot: Any, rules: Any,
+) -> None:  # fmt: skip
+    _reduce(
+        count, a, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios, out,
+        underlying, collateral, token_price, token_underlying, accounts, unit, spot, rules, True, False,
+    )  # fmt: skip
+
+
+@kernel
+def _reduce_joined_both(
+    count: int, a: int, z_first: int, z_end: int, p: int, grid: Any, standard: Any, instrument: Any, opens: Any, size: Any, length: Any,
+    group: Any, role: Any, kappa: Any, terms: Any, scenarios: int, out: Any, underlying: Any, collateral: Any, token_price: Any,
+    token_underlying: Any, accounts: int, unit: Any, spot: Any, rules: Any,
+) -> None:  # fmt: skip
+    _reduce(
+        count, a, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios, out,
+        underlying, collateral, token_price, token_underlying, accounts, unit, spot, rules, True, True,
     )  # fmt: skip
 
 
@@ -204,16 +260,9 @@ def _reduce_any(
             u = item(underlying, z)
             a0, a1, a2, a3, a4, b, netted = zero, zero, zero, zero, zero, zero, zero
             if joining:
-                quantity, worth = 0.0, 0.0
-                for k in range(len(token_price)):
-                    if item(token_underlying, k) == u:
-                        owned = item(collateral, k * accounts + a + n)
-                        quantity += owned
-                        worth += owned * item(token_price, k)
-                v, at, dollars = splat(worth), u * COLUMNS, quantity * item(spot, u)
-                a0, a1, a2, a3 = v * load(unit, at), v * load(unit, at + 8), v * load(unit, at + 16), v * load(unit, at + 24)
-                a4 = v * load(unit, at + 32)
-                b = _in_lane(CHARGED + 1, dollars * item(rules, 0)) + _in_lane(CHARGED + 3, dollars)
+                a0, a1, a2, a3, a4, b, worth = _joined(
+                    z, a + n, underlying, collateral, token_price, token_underlying, accounts, unit, spot, item(rules, 0)
+                )
                 required += item(rules, 2) * worth
             begin = p
             for _ in range(item(length, z)):
@@ -283,95 +332,109 @@ def margin_accounts(  # noqa: C901 - the rules of one account, read from top to 
         first_tier = splat(limits[0])
         unknown = zero
         while True:
-            chunk = take(counter)
-            if chunk >= len(chunk_signature):
+            batch = take(counter) * BATCH
+            if batch >= len(chunk_signature):
                 break
-            q = item(chunk_signature, chunk)
-            by_stress, holding = item(portfolio, q) == 1, item(joins, q) == 1
-            stressed, by_standard = by_stress or every_mode, every_mode or not by_stress
-            z_first, z_end = item(signature_start, q), item(signature_start, q + 1)
-            start, count = item(chunk_start, chunk), item(chunk_count, chunk)
-            p, joining = item(first, start), holding and by_stress
-            if not stressed:
-                _reduce_standard(count, first, start, standard, instrument, size, out)
-            elif joining or not plain:
-                _reduce_any(
-                    count, start, z_first, z_end, p, joining, grid, sums, stride, standard, instrument, opens, size, length, underlying,
-                    group, role, collateral, token_price, token_underlying, accounts, unit, spot, step, steep, near, kappa, rules, terms,
-                    scenarios, out,
-                )  # fmt: skip
-            elif by_standard:
-                _reduce_both(
-                    count, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios, out
-                )  # fmt: skip
-            else:
-                _reduce_stress(
-                    count, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios, out
-                )  # fmt: skip
-            for n in range(0, count, 8):
-                a, rows = start + n, min(8, count - n)
-                gross, dear, charged = zero, zero, zero
-                for z in range(z_first, z_end):
-                    u, at = item(underlying, z), item(held, z) + a
-                    contracts, price = load(contracts_held, at), item(spot, u)
-                    gross = fma(contracts, splat(price), gross)
-                    dear = fma(contracts, splat(item(dearest, u)), dear)
-                    charged = fma(load(shorts_held, at), splat(rules[1] * price), charged)
-                    if item(doubt, u) > 0.0:
-                        perps = load(perps_held, at)
-                        exposure = (contracts - perps) * splat(price) + perps * splat(item(mark, u))
-                        charged = fma(exposure, splat(item(doubt, u)), charged)
-                owned = load(funds, a)
-                kept_first, kept_last = owned, owned
-                if holding:
-                    for k in range(len(token_price)):
-                        worth = load(collateral, k * accounts + a) * splat(item(token_price, k))
-                        full = by_stress and item(token_underlying, k) != -1
-                        owned = owned + worth
-                        kept_first = fma(worth, splat(1.0 if full else item(kept_initial, k)), kept_first)
-                        kept_last = fma(worth, splat(1.0 if full else item(kept_maintenance, k)), kept_last)
-                required = larger(load(out, _REQUIRED + n) + charged, floor * gross)
-                initial, maintenance, binding, paid, value = required, factor * required, factor * required, zero, load(out, _VALUE + n)
-                if by_standard and total(positive(dear - first_tier, one, zero)) > 0.0:
-                    for row in range(rows):
-                        more = _beyond_first_tier(first[a + row], first[a + row + 1], instrument, size, kind, outputs, limits)
-                        at = _HELD + 8 * (n + row)
-                        put(out, at, item(out, at) + more[0])
-                        put(out, at + 1, item(out, at + 1) + more[1])
-                if by_standard:
-                    at = _HELD + 8 * n
-                    transpose(out, at)
-                    paid = load(out, at + 16)
-                    least = load(out, at + 8) + load(out, at + 40)
-                    first_margin, least_margin = load(out, at) + load(out, at + 32) + paid, least + paid
-                    if every_mode:
-                        store(out, _BLOCK, required)
-                        store(out, _BLOCK + 8, first_margin)
-                        store(out, _BLOCK + 16, least_margin)
-                        store(out, _BLOCK + 24, paid)
-                        transpose(out, _BLOCK)
+            for chunk in range(batch, min(batch + BATCH, len(chunk_signature))):
+                q = item(chunk_signature, chunk)
+                by_stress, holding = item(portfolio, q) == 1, item(joins, q) == 1
+                stressed, by_standard = by_stress or every_mode, every_mode or not by_stress
+                z_first, z_end = item(signature_start, q), item(signature_start, q + 1)
+                start, count = item(chunk_start, chunk), item(chunk_count, chunk)
+                p, joining = item(first, start), holding and by_stress
+                if not stressed:
+                    _reduce_standard(count, first, start, standard, instrument, size, out)
+                elif not plain:
+                    _reduce_any(
+                        count, start, z_first, z_end, p, joining, grid, sums, stride, standard, instrument, opens, size, length, underlying,
+                        group, role, collateral, token_price, token_underlying, accounts, unit, spot, step, steep, near, kappa, rules, terms,
+                        scenarios, out,
+                    )  # fmt: skip
+                elif joining and by_standard:
+                    _reduce_joined_both(
+                        count, start, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios,
+                        out, underlying, collateral, token_price, token_underlying, accounts, unit, spot, rules,
+                    )  # fmt: skip
+                elif joining:
+                    _reduce_joined(
+                        count, start, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios,
+                        out, underlying, collateral, token_price, token_underlying, accounts, unit, spot, rules,
+                    )  # fmt: skip
+                elif by_standard:
+                    _reduce_both(
+                        count, start, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios,
+                        out, underlying, collateral, token_price, token_underlying, accounts, unit, spot, rules,
+                    )  # fmt: skip
+                else:
+                    _reduce_stress(
+                        count, start, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios,
+                        out, underlying, collateral, token_price, token_underlying, accounts, unit, spot, rules,
+                    )  # fmt: skip
+                for n in range(0, count, 8):
+                    a, rows = start + n, min(8, count - n)
+                    gross, dear, charged = zero, zero, zero
+                    for z in range(z_first, z_end):
+                        u, at = item(underlying, z), item(held, z) + a
+                        contracts, price = load(contracts_held, at), item(spot, u)
+                        gross = fma(contracts, splat(price), gross)
+                        dear = fma(contracts, splat(item(dearest, u)), dear)
+                        charged = fma(load(shorts_held, at), splat(rules[1] * price), charged)
+                        if item(doubt, u) > 0.0:
+                            perps = load(perps_held, at)
+                            exposure = (contracts - perps) * splat(price) + perps * splat(item(mark, u))
+                            charged = fma(exposure, splat(item(doubt, u)), charged)
+                    owned = load(funds, a)
+                    kept_first, kept_last = owned, owned
+                    if holding:
+                        for k in range(len(token_price)):
+                            worth = load(collateral, k * accounts + a) * splat(item(token_price, k))
+                            full = by_stress and item(token_underlying, k) != -1
+                            owned = owned + worth
+                            kept_first = fma(worth, splat(1.0 if full else item(kept_initial, k)), kept_first)
+                            kept_last = fma(worth, splat(1.0 if full else item(kept_maintenance, k)), kept_last)
+                    required = larger(load(out, _REQUIRED + n) + charged, floor * gross)
+                    initial, maintenance, binding, paid, value = required, factor * required, factor * required, zero, load(out, _VALUE + n)
+                    if by_standard and total(positive(dear - first_tier, one, zero)) > 0.0:
                         for row in range(rows):
-                            store(others, FIGURES * (a + row), load(out, _BLOCK + 8 * row))
-                    if by_stress:
-                        paid = zero
-                    else:
-                        value = load(out, at + 24) + load(out, at + 56)
-                        initial, maintenance, binding = first_margin, least_margin, least
-                at_maintenance = kept_last + value
-                supported = at_maintenance - paid
-                equity, at_initial = owned + value, kept_first + value
-                checked = zero * initial + zero * maintenance + zero * equity + (zero * at_initial + zero * at_maintenance)
-                unknown = unknown + blend_first(rows, checked, zero)
-                store(out, _BLOCK, initial)
-                store(out, _BLOCK + 8, maintenance)
-                store(out, _BLOCK + 16, equity)
-                store(out, _BLOCK + 24, at_initial)
-                store(out, _BLOCK + 32, at_maintenance)
-                store(out, _BLOCK + 40, paid)
-                store(out, _BLOCK + 48, gross)
-                unbound = positive(zero - supported, zero - infinite, infinite)
-                store(out, _BLOCK + 56, positive(binding, supported / binding, unbound))
-                transpose(out, _BLOCK)
-                for row in range(rows):
-                    store(figures, FIGURES * (a + row), load(out, _BLOCK + 8 * row))
+                            more = _beyond_first_tier(first[a + row], first[a + row + 1], instrument, size, kind, outputs, limits)
+                            at = _HELD + 8 * (n + row)
+                            put(out, at, item(out, at) + more[0])
+                            put(out, at + 1, item(out, at + 1) + more[1])
+                    if by_standard:
+                        at = _HELD + 8 * n
+                        transpose(out, at)
+                        paid = load(out, at + 16)
+                        least = load(out, at + 8) + load(out, at + 40)
+                        first_margin, least_margin = load(out, at) + load(out, at + 32) + paid, least + paid
+                        if every_mode:
+                            store(out, _BLOCK, required)
+                            store(out, _BLOCK + 8, first_margin)
+                            store(out, _BLOCK + 16, least_margin)
+                            store(out, _BLOCK + 24, paid)
+                            transpose(out, _BLOCK)
+                            for row in range(rows):
+                                stream(others, FIGURES * (a + row), load(out, _BLOCK + 8 * row))
+                        if by_stress:
+                            paid = zero
+                        else:
+                            value = load(out, at + 24) + load(out, at + 56)
+                            initial, maintenance, binding = first_margin, least_margin, least
+                    at_maintenance = kept_last + value
+                    supported = at_maintenance - paid
+                    equity, at_initial = owned + value, kept_first + value
+                    checked = zero * initial + zero * maintenance + zero * equity + (zero * at_initial + zero * at_maintenance)
+                    unknown = unknown + blend_first(rows, checked, zero)
+                    store(out, _BLOCK, initial)
+                    store(out, _BLOCK + 8, maintenance)
+                    store(out, _BLOCK + 16, equity)
+                    store(out, _BLOCK + 24, at_initial)
+                    store(out, _BLOCK + 32, at_maintenance)
+                    store(out, _BLOCK + 40, paid)
+                    store(out, _BLOCK + 48, gross)
+                    unbound = positive(zero - supported, zero - infinite, infinite)
+                    store(out, _BLOCK + 56, positive(binding, supported / binding, unbound))
+                    transpose(out, _BLOCK)
+                    for row in range(rows):
+                        stream(figures, FIGURES * (a + row), load(out, _BLOCK + 8 * row))
+        settle()
         unsound[8 * thread] = 0 if total(unknown) == 0.0 else 1

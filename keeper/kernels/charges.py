@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.kernels.compilation import forced_inline, kernel
+from keeper.kernels.vectors import absolute, blend_first, larger, load, positive, splat, store, total, transpose
 from keeper.model import Parameters
 
-__all__ = ["CHARGED", "NETTED", "STANDARD", "charge_terms", "fill_rows", "fill_standard_row", "fill_sums_row"]
+__all__ = ["CHARGED", "NETTED", "STANDARD", "charge_terms", "fill_eight", "fill_rows", "fill_tick"]
 
 CHARGED = 2
 """First of the six lanes of a row's last vector that hold sums, not scenarios: netted per expiry and charged in absolute
@@ -24,68 +25,99 @@ STANDARD = 8
 without paid-up options), mark of a long option, value."""
 
 
+@kernel
+def fill_tick(
+    time: int, spot: Any, confidence: Any, spot_scale: Any, token_price: Any, held: Any, expiry: Any, slots: Any, slot_underlying: Any,
+    charges: Any, own_spot: Any, mark: Any, step: Any, doubt: Any, dearest: Any, steep: Any, seconds: Any, convexity: Any,
+    own_token_price: Any,
+) -> int:  # fmt: skip
+    """What `TickArrays` describes, from the slots of the tick; steep [U] is cleared. charges: rate_charge, roll_min, roll_slope,
+    gamma_tenor, gamma_step, confidence_threshold. Returns the first token that is held [K] and has no price, else -1."""
+    underlyings, missing = len(spot), -1
+    for u in range(underlyings):
+        own_spot[u], mark[u], step[u] = spot[u], slots[16 * u], spot[u] * charges[4] * spot_scale[u]
+        doubt[u] = 1.0 - confidence[u] if confidence[u] < charges[5] else 0.0
+        dearest[u], steep[u] = 0.0, 0
+    for e in range(len(expiry)):
+        u = slot_underlying[e]
+        seconds[e] = max(expiry[e] - time, 0) if e >= underlyings else 0
+        convexity[e] = 0.5 * step[u] * step[u] if seconds[e] <= charges[3] else 0.0
+        dearest[u] = max(dearest[u], slots[16 * e])
+    for k in range(len(token_price)):
+        priced = np.isfinite(token_price[k])
+        own_token_price[k] = token_price[k] if priced else 0.0
+        if missing < 0 and held[k] and not priced:
+            missing = k
+    return missing
+
+
 @forced_inline
-def fill_sums_row(
-    i: int, slot: Any, kind: Any, slots: Any, slot_underlying: Any, seconds: Any, spot_scale: Any, charges: Any, outputs: Any,
-    width: int, sums: Any, stride: int, steep: Any,
+def fill_eight(
+    start: int, slot: Any, strike: Any, sign: Any, slot_underlying: Any, step: Any, convexity: Any, charges: Any, rates: Any, work: Any,
+    outputs: Any, width: int, sums: Any, stride: int, near: Any, steep: Any, standard: Any, scratch: Any,
 ) -> None:  # fmt: skip
-    """sums [i, 2 .. 7], rows of `stride`, from outputs [8, width] of price_slots; steep [U]: 1 where the gamma charge of one
-    contract could exceed its cap. charges: rate_charge, roll_min, roll_slope, gamma_tenor, gamma_step."""
-    at = slot[i] * 16
-    spot, tau = slots[at + 5], slots[at + 1]
-    step = spot * charges[4] * spot_scale[slot_underlying[slot[i]]]
-    near = kind[i] >= 2 and seconds[slot[i]] <= charges[3]
-    delta = outputs[width + i]
-    row = i * stride
-    sums[row + CHARGED] = charges[0] * outputs[5 * width + i]
-    sums[row + CHARGED + 1] = delta * spot * max(charges[1], charges[2] * tau)
-    sums[row + CHARGED + 2] = outputs[i]
-    sums[row + CHARGED + 3] = delta * spot
-    sums[row + CHARGED + 4] = outputs[3 * width + i]
-    gap = 0.5 * outputs[2 * width + i] * step * step if near else 0.0
-    sums[row + CHARGED + 5] = -gap
-    if gap > step:
-        steep[slot_underlying[slot[i]]] = 1
+    """Of eight instruments, after price_eight: sums [i, 2 .. 7], rows of `stride`; near [i]; steep [U]: 1 where the gamma charge
+    of one contract could exceed its cap; standard [i, 8]. charges and convexity as in fill_tick; rates: short_option_initial, its
+    minimum, short_option_maintenance, short_initial_over_maintenance, tier_1_initial, tier_1_maintenance. scratch [64]."""
+    zero = splat(0.0)
+    for k in range(8):
+        i = start + k
+        e = slot[i]
+        scratch[k], scratch[8 + k] = convexity[e] if sign[i] != 0.0 else 0.0, step[slot_underlying[e]]
+        near[i] = 1 if scratch[k] > 0.0 else 0
+    value, rho, vega = load(outputs, start), load(outputs, 5 * width + start), load(outputs, 3 * width + start)
+    spot, tau = load(work, 5 * width + start), load(work, width + start)
+    exposure = load(outputs, width + start) * spot
+    gap = load(outputs, 2 * width + start) * load(scratch, 0)
+    excess = gap - load(scratch, 8)
+    if total(positive(excess, splat(1.0), zero)) > 0.0:
+        store(scratch, 0, excess)
+        for k in range(8):
+            if scratch[k] > 0.0:
+                steep[slot_underlying[slot[start + k]]] = 1
+    store(scratch, 0, zero)
+    store(scratch, 8, zero)
+    store(scratch, 8 * CHARGED, splat(charges[0]) * rho)
+    store(scratch, 8 * CHARGED + 8, exposure * larger(splat(charges[1]), splat(charges[2]) * tau))
+    store(scratch, 8 * CHARGED + 16, value)
+    store(scratch, 8 * CHARGED + 24, exposure)
+    store(scratch, 8 * CHARGED + 32, vega)
+    store(scratch, 8 * CHARGED + 40, zero - gap)
+    transpose(scratch, 0)
+    for k in range(8):
+        row = (start + k) * stride
+        store(sums, row, blend_first(CHARGED, load(sums, row), load(scratch, 8 * k)))
 
-
-@forced_inline
-def fill_standard_row(
-    i: int, slot: Any, kind: Any, strike: Any, slots: Any, slot_underlying: Any, rates: Any, outputs: Any, standard: Any, dearest: Any
-) -> None:
-    """standard [i, 8]; dearest [U]: the largest value of a perp or future. rates: short_option_initial, its minimum,
-    short_option_maintenance, short_initial_over_maintenance, tier_1_initial, tier_1_maintenance."""
-    mark, row = outputs[i], i * STANDARD
-    if kind[i] < 2:
-        u = slot_underlying[slot[i]]
-        dearest[u] = max(dearest[u], mark)
-        standard[row] = standard[row + 4] = rates[4] * mark
-        standard[row + 1] = standard[row + 5] = rates[5] * mark
-        standard[row + 2] = 0.0
-    else:
-        spot = slots[slot[i] * 16 + 5]
-        call = kind[i] == 2
-        away = max(0.0, strike[i] - spot) if call else max(0.0, spot - strike[i])
-        base = spot if call else max(spot, mark)
-        maintenance = rates[2] * base + mark
-        initial = max(rates[0] * spot - away, rates[1] * spot) + mark
-        standard[row] = standard[row + 1] = 0.0
-        standard[row + 2] = mark
-        standard[row + 4] = max(initial, rates[3] * maintenance)
-        standard[row + 5] = maintenance
-    standard[row + 3], standard[row + 6], standard[row + 7] = mark, 0.0, -mark
+    side, K = load(sign, start), load(strike, start)
+    option = absolute(side)
+    away = larger(side * (K - spot), zero)
+    maintenance = splat(rates[2]) * positive(side, spot, larger(spot, value)) + value
+    initial = larger(splat(rates[0]) * spot - away, splat(rates[1]) * spot) + value
+    first, least = splat(rates[4]) * value, splat(rates[5]) * value
+    store(scratch, 0, positive(option, zero, first))
+    store(scratch, 8, positive(option, zero, least))
+    store(scratch, 16, positive(option, value, zero))
+    store(scratch, 24, value)
+    store(scratch, 32, positive(option, larger(initial, splat(rates[3]) * maintenance), first))
+    store(scratch, 40, positive(option, maintenance, least))
+    store(scratch, 48, zero)
+    store(scratch, 56, zero - value)
+    transpose(scratch, 0)
+    for k in range(8):
+        store(standard, (start + k) * STANDARD, load(scratch, 8 * k))
 
 
 @kernel
 def fill_rows(
-    slot: Any, kind: Any, strike: Any, slots: Any, slot_underlying: Any, seconds: Any, spot_scale: Any, charges: Any, rates: Any,
-    outputs: Any, width: int, sums: Any, stride: int, steep: Any, standard: Any, dearest: Any,
+    slot: Any, strike: Any, sign: Any, slot_underlying: Any, step: Any, convexity: Any, charges: Any, rates: Any, work: Any,
+    outputs: Any, width: int, sums: Any, stride: int, near: Any, steep: Any, standard: Any, scratch: Any,
 ) -> None:  # fmt: skip
-    """fill_sums_row and fill_standard_row of all instruments."""
-    steep[:] = 0
-    dearest[:] = 0.0
-    for i in range(len(kind)):
-        fill_sums_row(i, slot, kind, slots, slot_underlying, seconds, spot_scale, charges, outputs, width, sums, stride, steep)
-        fill_standard_row(i, slot, kind, strike, slots, slot_underlying, rates, outputs, standard, dearest)
+    """fill_eight of all instruments."""
+    for start in range(0, width, 8):
+        fill_eight(
+            start, slot, strike, sign, slot_underlying, step, convexity, charges, rates, work, outputs, width, sums, stride, near, steep,
+            standard, scratch,
+        )  # fmt: skip
 
 
 def charge_terms(parameters: Parameters) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from keeper.errors import BookError, ParameterError
 from keeper.kernels.accounts import margin_accounts
 from keeper.kernels.bounds import BOUNDS, DRIFT, bound_row, box_accounts, fill_bounds
-from keeper.kernels.charges import fill_standard_row, fill_sums_row
+from keeper.kernels.charges import fill_eight, fill_tick
 from keeper.kernels.compilation import kernel
 from keeper.kernels.market import MarketVector
 from keeper.kernels.memory import line_aligned
@@ -63,8 +63,9 @@ def _advance(  # noqa: C901 - one call per tick: what a call costs would be more
     epoch: Any, epoch_time: Any, band: float, epoch_seconds: int, low: Any, high: Any, until: Any, hot: Any, hot_count: Any,
     chosen: Any, chunk_signature: Any, ones: Any, stamp: Any, block_stamp: Any,
     slot: Any, strike: Any, padded_strike: Any, sign: Any, scenario_table: Any, vol_limits: Any, work: Any, width: int, slopes: Any,
-    half: Any, reach: Any, bounds: Any, bound_rules: Any, seconds: Any, spot_scale: Any, charge_rules: Any, standard_rules: Any,
-    gamma_step: float, pace: float, horizon: int, account_signature: Any, box_scratch: Any, box_room: int, below: Any, counter: Any,
+    half: Any, reach: Any, bounds: Any, bound_rules: Any, seconds: Any, convexity: Any, confidence: Any, spot_scale: Any, token_held: Any,
+    charge_rules: Any, standard_rules: Any, pace: float, horizon: int, account_signature: Any, box_scratch: Any, box_room: int,
+    below: Any, counter: Any,
     grid: Any, sums: Any, stride: int, outputs: Any, standard: Any, kind: Any, near: Any, unit: Any,
     first: Any, instrument: Any, opens: Any, size: Any, contracts_held: Any, shorts_held: Any, perps_held: Any, funds: Any,
     collateral: Any,
@@ -124,20 +125,17 @@ def _advance(  # noqa: C901 - one call per tick: what a call costs would be more
         return 0
 
     stamp[0] += 1
+    fill_tick(
+        time, spot, confidence, spot_scale, token_price, token_held, expiry, slots, slot_underlying, charge_rules, own_spot, own_mark, step,
+        doubt, dearest, steep, seconds, convexity, own_token_price,
+    )  # fmt: skip
     least_seconds = 1e18
     for e in range(len(expiry)):
-        at = 16 * e
-        seconds[e] = max(expiry[e] - time, 0) if e >= U else 0
         if e >= U and seconds[e] > 0:
             least_seconds = min(least_seconds, float(seconds[e]))
             tenor = max(0.5 * seconds[e], slot_rules[1])
             scale = (slot_rules[2] / tenor) ** (slot_rules[3] if tenor <= slot_rules[2] else slot_rules[4])
             half[2 * e], half[2 * e + 1] = 1.0 + slot_rules[5] * scale, 1.0 - slot_rules[6] * scale
-    for u in range(U):
-        own_spot[u], own_mark[u], step[u], steep[u] = spot[u], slots[16 * u], spot[u] * gamma_step * spot_scale[u], 0
-        dearest[u] = 0.0
-    for k in range(len(token_price)):
-        own_token_price[k] = token_price[k]
     for number in range(count):
         a = chosen[number]
         chunk_signature[number] = account_signature[a]
@@ -150,8 +148,10 @@ def _advance(  # noqa: C901 - one call per tick: what a call costs would be more
                 stamp[1 + i] = stamp[0]
                 price_row(i, slot, padded_strike, sign, slot_underlying, scenario_table, U, work, grid, width)
                 slope_row(i, slot, sign, slot_underlying, scenario_table, U, work, outputs, slopes, width)
-                fill_sums_row(i, slot, kind, slots, slot_underlying, seconds, spot_scale, charge_rules, outputs, width, sums, stride, steep)
-                fill_standard_row(i, slot, kind, strike, slots, slot_underlying, standard_rules, outputs, standard, dearest)
+                fill_eight(
+                    i // 8 * 8, slot, padded_strike, sign, slot_underlying, step, convexity, charge_rules, standard_rules, work, outputs,
+                    width, sums, stride, near, steep, standard, scratch,
+                )  # fmt: skip
                 bound_row(
                     i, slot, kind, strike, slots, slot_underlying, seconds, half, reach, doubt, spot_scale, bound_rules, work, width,
                     bounds,
@@ -277,7 +277,7 @@ class IncrementalBook:
         box_accounts(
             self._all, t.flat_grid, self._slope, t.sums, t.stride, self._bounds, tick.unit, y.first, y.instrument, y.size,
             y.collateral, self._signature, y.signature_start, y.length, y.underlying, y.group, y.role, y.portfolio, y.joins,
-            tick.spot, tick.kappa, tick.token_price, prepared.token_underlying, reach, self._rules, len(t.moving), figures, v.time,
+            tick.spot, prepared.kappa, tick.token_price, prepared.token_underlying, reach, self._rules, len(t.moving), figures, v.time,
             min(horizon, until - v.time), least, self._pace, self._scratch, self._room, self._low, self._high, self._until, self.below,
             np.zeros(1, dtype=np.int64), prepared.threads,
         )  # fmt: skip
@@ -288,8 +288,8 @@ class IncrementalBook:
             self._epoch, self._epoch_time, self._band, self._epoch_seconds, self._low, self._high, self._until, self._hot, self._hot_count,
             self._chosen, self._chunks, self._ones, self._stamp, self._block_stamp,
             t.padded_slot, strike, t.padded_strike, t.sign, tables.reshape(-1).copy(), t.vol_limits, t.work, t.width, self._slope,
-            half, reach, self._bounds, self._rules, tick.seconds, v.spot_scale.copy(), prepared.charge_rules, prepared.standard_rules,
-            p.gamma_step, self._pace, horizon, self._signature, self._scratch, self._room, self.below, np.zeros(1, dtype=np.int64),
-            *margin_arguments,
+            half, reach, self._bounds, self._rules, tick.seconds, tick.convexity, *self._fixed, prepared.held, prepared.charge_rules,
+            prepared.standard_rules, self._pace, horizon, self._signature, self._scratch, self._room, self.below,
+            np.zeros(1, dtype=np.int64), *margin_arguments,
         )  # fmt: skip
         self.count.full += 1

@@ -64,7 +64,7 @@ class AccountLayout:
     chunk_count: Indices
 
     @classmethod
-    def of(cls, book: Book, underlyings: tuple[int, ...], groups: tuple[CorrelationGroup, ...], seed: int = 7) -> AccountLayout:
+    def of(cls, book: Book, underlyings: tuple[int, ...], groups: tuple[CorrelationGroup, ...]) -> AccountLayout:
         """underlyings: those of the market, ascending. Raises MarketError for collateral that joins one not among them."""
         A, P = book.accounts, book.positions
         segment_row = _market_rows(book, underlyings)
@@ -129,7 +129,6 @@ class AccountLayout:
         inside = np.arange(len(chunk_signature)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
         chunk_start = signature_first[chunk_signature] + inside * CHUNK
         chunk_count = np.minimum(CHUNK, signature_first[chunk_signature] + sizes[chunk_signature] - chunk_start)
-        shuffled = np.random.default_rng(seed).permutation(len(chunk_signature))
         size = line_aligned(P)
         size[:] = book.size[positions]
         # Segments of one signature by underlying, then by account, so that eight accounts are read at once.
@@ -159,9 +158,9 @@ class AccountLayout:
             role=role,
             portfolio=described[signature_first, 0] if A else np.zeros(0, dtype=np.int64),
             joins=described[signature_first, 1] if A else np.zeros(0, dtype=np.int64),
-            chunk_signature=chunk_signature[shuffled],
-            chunk_start=chunk_start[shuffled],
-            chunk_count=chunk_count[shuffled],
+            chunk_signature=chunk_signature,
+            chunk_start=chunk_start,
+            chunk_count=chunk_count,
         )
 
     def tiled(self, sizes: Floats, kind: NDArray[np.uint8], funds: Floats) -> AccountLayout:
@@ -213,7 +212,7 @@ class SegmentLayout:
     chunk_count: Indices
 
     @classmethod
-    def of(cls, book: Book, seed: int = 7) -> SegmentLayout:
+    def of(cls, book: Book) -> SegmentLayout:
         lengths = np.diff(book.segment_start)
         begins = np.full(book.segments, -1, dtype=np.int64)
         begins[lengths > 0] = book.instrument[book.segment_start[:-1][lengths > 0]]
@@ -227,8 +226,6 @@ class SegmentLayout:
         inside = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
         chunk_segment = np.repeat(opens, pieces) + inside * 2 * CHUNK
         chunk_count = np.minimum(2 * CHUNK, np.repeat(opens + sizes, pieces) - chunk_segment)
-        shuffled = np.random.default_rng(seed).permutation(len(chunk_segment))
-        chunk_segment, chunk_count = chunk_segment[shuffled], chunk_count[shuffled]
         size = line_aligned(book.positions)
         size[:] = book.size[positions]
         return cls(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from keeper.errors import BookError, MarketError
 from keeper.kernels.accounts import FIGURES, SCRATCH, margin_accounts
-from keeper.kernels.charges import CHARGED, STANDARD, charge_terms, fill_rows
+from keeper.kernels.charges import CHARGED, STANDARD, charge_terms, fill_rows, fill_tick
 from keeper.kernels.layout import AccountLayout, SegmentLayout
 from keeper.kernels.market import MarketPlan, MarketVector, moving_scenarios
 from keeper.kernels.memory import line_aligned
@@ -54,18 +54,18 @@ class OtherModes:
 
 @dataclass(frozen=True, slots=True)
 class TickArrays:
-    """What the evaluation reads of a tick besides the grid: seconds to expiry [U + E]; near [I]: within the gamma tenor; unit
-    [U x 40]: P&L of a dollar of spot; spot, mark, step (of the gamma charge, USD), doubt (1 - confidence where that is too
-    low) [U]; kappa [N]; token_price [K]."""
+    """What the evaluation reads of a tick besides the grid: seconds to expiry, convexity (half of the gamma charge's step squared
+    within its tenor, else 0) [U + E]; unit [U x 40]: P&L of a dollar of spot; spot, mark, step (of the gamma charge, USD), doubt
+    (1 - confidence where that is too low), dearest (largest forward, USD) [U]; token_price [K], 0 where there is none."""
 
     seconds: NDArray[np.int64]
-    near: NDArray[np.uint8]
+    convexity: Floats
     unit: Floats
     spot: Floats
     mark: Floats
     step: Floats
     doubt: Floats
-    kappa: Floats
+    dearest: Floats
     token_price: Floats
 
 
@@ -100,6 +100,7 @@ class PreparedTable:
         self.sums = self.flat_grid[COLUMNS - 8 :] if self.fused else line_aligned(self.width * 8)
         self.vol_limits = np.array([parameters.vol_floor_up, parameters.vol_floor_down, parameters.svi_clamp])
         self._scenarios, self._scale = np.zeros((0, COLUMNS)), np.zeros(0)
+        self.unit = np.zeros(0)
         self.slots = np.zeros((0, 16))
 
     @property
@@ -118,6 +119,8 @@ class PreparedTable:
         self.slots = slots = self.plan.slots(vector, self.parameters)
         if not np.array_equal(self._scale, vector.spot_scale):
             self._scenarios, self._scale = self.plan.scenarios(vector, self.parameters), vector.spot_scale.copy()
+            by_underlying = self._scenarios[:-3].reshape(-1, 3, COLUMNS)
+            self.unit = (by_underlying[:, 0] * by_underlying[:, 2]).reshape(-1)
         price_slots(
             self.padded_slot, self.padded_strike, self.sign, slots.reshape(-1), self.plan.slot_underlying, self._scenarios.reshape(-1),
             len(self.plan.underlyings), self.vol_limits, self.work, self.outputs, self.flat_grid, self.width,
@@ -185,13 +188,14 @@ class PreparedBook:
         self._segments: SegmentLayout | None = None
         self._booked: Floats | None = None
         p, U = parameters, len(underlyings)
-        self._scratch = line_aligned(self.threads * SCRATCH)
+        self.scratch = line_aligned(self.threads * SCRATCH)
         self._figures = line_aligned(max(1, book.accounts), FIGURES)
         self._others = np.zeros((1, FIGURES))
-        self.standard = line_aligned(max(1, len(book.table)) * STANDARD)
-        self.steep, self.dearest = np.zeros(max(1, U), dtype=np.int64), np.zeros(max(1, U))
+        self.standard = line_aligned(self.table.width * STANDARD)
+        self.near = np.zeros(self.table.width, dtype=np.uint8)
+        self.steep = np.zeros(max(1, U), dtype=np.int64)
         self._unsound = np.zeros(8 * self.threads, dtype=np.int64)
-        self.charge_rules = np.array([p.rate_charge, p.roll_min, p.roll_slope, p.gamma_tenor, p.gamma_step])
+        self.charge_rules = np.array([p.rate_charge, p.roll_min, p.roll_slope, p.gamma_tenor, p.gamma_step, p.confidence_threshold])
         self.standard_rules = np.array(
             [p.short_option_initial, p.short_option_initial_min, p.short_option_maintenance, p.short_initial_over_maintenance,
              p.tier_1_initial, p.tier_1_maintenance]
@@ -207,7 +211,8 @@ class PreparedBook:
         self._kept_initial = np.array([1.0 - c.haircut_initial for c in p.collateral])
         self._kept_maintenance = np.array([1.0 - c.haircut_maintenance for c in p.collateral])
         self.kind = book.table.kind.astype(np.int64)
-        self._held = (book.collateral > 0.0).any(axis=0)
+        self.kappa = np.array([group.kappa for group in groups], dtype=np.float64)
+        self.held = np.logical_or.reduce(book.collateral > 0.0, axis=0)
 
     @classmethod
     def of(cls, book: Book, market: Market, parameters: Parameters, threads: int | None = None) -> PreparedBook:
@@ -285,8 +290,8 @@ class PreparedBook:
         tick = self.tick_arrays(vector, slots)
         t, plan = self.table, self.table.plan
         fill_rows(
-            plan.slot, self.kind, self.book.table.strike, slots.reshape(-1), plan.slot_underlying, tick.seconds, vector.spot_scale,
-            self.charge_rules, self.standard_rules, t.outputs, t.width, t.sums, t.stride, self.steep, self.standard, self.dearest,
+            t.padded_slot, t.padded_strike, t.sign, plan.slot_underlying, tick.step, tick.convexity, self.charge_rules, self.standard_rules,
+            t.work, t.outputs, t.width, t.sums, t.stride, self.near, self.steep, self.standard, self.scratch,
         )  # fmt: skip
         y = self.layout
         margin_accounts(
@@ -302,41 +307,32 @@ class PreparedBook:
 
     def tick_arrays(self, vector: MarketVector, slots: Floats) -> TickArrays:
         """Raises MarketError where a collateral token that somebody holds has no price."""
-        U, p, t = len(self.table.plan.underlyings), self.parameters, self.table
-        seconds = np.maximum(t.plan.expiry - vector.time, 0)
-        seconds[:U] = 0
-        return TickArrays(
-            seconds=seconds,
-            near=((self.kind >= Kind.CALL) & (seconds[t.plan.slot] <= p.gamma_tenor)).astype(np.uint8),
-            unit=np.ascontiguousarray(t.scenarios[: 3 * U : 3] * t.scenarios[2 : 3 * U : 3]).reshape(-1),
-            spot=vector.spot.copy(),
-            mark=slots[:U, 0].copy(),
-            step=vector.spot * p.gamma_step * vector.spot_scale,
-            doubt=np.where(vector.confidence < p.confidence_threshold, 1.0 - vector.confidence, 0.0),
-            kappa=np.array([group.kappa for group in self.groups], dtype=np.float64),
-            token_price=self._prices(vector),
-        )
+        plan = self.table.plan
+        U, slotted = len(plan.underlyings), len(plan.expiry)
+        spot, mark, step, doubt, dearest = np.empty((5, U))
+        seconds, convexity, token_price = np.empty(slotted, dtype=np.int64), np.empty(slotted), np.empty(len(self.held))
+        missing = fill_tick(
+            vector.time, vector.spot, vector.confidence, vector.spot_scale, vector.token_price, self.held, plan.expiry, slots.reshape(-1),
+            plan.slot_underlying, self.charge_rules, spot, mark, step, doubt, dearest, self.steep, seconds, convexity, token_price,
+        )  # fmt: skip
+        if missing >= 0:
+            raise MarketError(f"expected a price of the collateral token {self.parameters.collateral[missing].token}")
+        return TickArrays(seconds, convexity, self.table.unit, spot, mark, step, doubt, dearest, token_price)
 
     def margin_arguments(self, tick: TickArrays, layout: AccountLayout | None = None, figures: Floats | None = None) -> tuple[Any, ...]:
         """What margin_accounts takes before its chunks. layout and figures [A, 8]: of other accounts with the same instruments
         and segments than the book's own."""
         t, y = self.table, self.layout if layout is None else layout
         return (
-            t.flat_grid, t.sums, t.stride, t.outputs, self.standard, self.kind, tick.near, tick.unit,
+            t.flat_grid, t.sums, t.stride, t.outputs, self.standard, self.kind, self.near, tick.unit,
             y.first, y.instrument, y.opens, y.size, y.contracts, y.shorts, y.perps, y.funds, y.collateral,
             y.signature_start, y.held, y.length, y.underlying, y.group, y.role, y.portfolio, y.joins,
-            tick.spot, tick.mark, tick.step, self.steep, tick.doubt, self.dearest, tick.kappa,
+            tick.spot, tick.mark, tick.step, self.steep, tick.doubt, tick.dearest, self.kappa,
             tick.token_price, self.token_underlying, self._kept_initial, self._kept_maintenance,
-            self._rules, self._terms, self._tiers, len(t.moving), self._scratch,
+            self._rules, self._terms, self._tiers, len(t.moving), self.scratch,
             (self._figures if figures is None else figures).reshape(-1), self._others.reshape(-1), self._unsound,
         )  # fmt: skip
 
     def is_unsound(self) -> bool:
         """Whether a figure of the last evaluation was not finite."""
         return bool(self._unsound.any())
-
-    def _prices(self, vector: MarketVector) -> Floats:
-        missing = np.flatnonzero(~np.isfinite(vector.token_price) & self._held)
-        if missing.size:
-            raise MarketError(f"expected a price of the collateral token {self.parameters.collateral[missing[0]].token}")
-        return np.where(np.isfinite(vector.token_price), vector.token_price, 0.0)

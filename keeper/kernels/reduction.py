@@ -15,7 +15,10 @@ from keeper.kernels.compilation import ParallelKernel, forced_inline
 from keeper.kernels.pricing import COLUMNS
 from keeper.kernels.vectors import blend_first, fma, item, load, smaller, smallest, splat, take, total
 
-__all__ = ["read_grid", "stress_losses", "worst_of"]
+__all__ = ["BATCH", "read_grid", "stress_losses", "worst_of"]
+
+BATCH = 16
+"""Chunks that a thread takes at once. They are neighbours in memory, so that what is read of the book remains a stream."""
 
 
 @forced_inline
@@ -38,25 +41,26 @@ def stress_losses(
 ) -> None:  # fmt: skip
     """W of every segment of a SegmentLayout, in its order: losses [G] = max(0, -min over scenarios of the P&L).
 
-    counter [1]: zero; the threads take chunk after chunk from it, so that one that is held up does not hold up the others."""
+    counter [1]: zero; the threads take BATCH chunks at a time from it, so that one that is held up does not hold up the others."""
     for _thread in numba.prange(threads):
         while True:
-            chunk = take(counter)
-            if chunk >= len(chunk_position):
+            batch = take(counter) * BATCH
+            if batch >= len(chunk_position):
                 break
-            p, length, g = chunk_position[chunk], chunk_length[chunk], chunk_segment[chunk]
-            for segment in range(g, g + chunk_count[chunk]):
-                a0 = splat(0.0)
-                a1, a2, a3, a4 = a0, a0, a0, a0
-                for _ in range(length):
-                    at, contracts = np.int64(item(instrument, p)) * COLUMNS, splat(item(size, p))
-                    a0 = fma(contracts, load(grid, at), a0)
-                    a1 = fma(contracts, load(grid, at + 8), a1)
-                    a2 = fma(contracts, load(grid, at + 16), a2)
-                    a3 = fma(contracts, load(grid, at + 24), a3)
-                    a4 = fma(contracts, load(grid, at + 32), a4)
-                    p += 1
-                losses[segment] = max(0.0, -worst_of(a0, a1, a2, a3, a4, scenarios))
+            for chunk in range(batch, min(batch + BATCH, len(chunk_position))):
+                p, length, g = chunk_position[chunk], chunk_length[chunk], chunk_segment[chunk]
+                for segment in range(g, g + chunk_count[chunk]):
+                    a0 = splat(0.0)
+                    a1, a2, a3, a4 = a0, a0, a0, a0
+                    for _ in range(length):
+                        at, contracts = np.int64(item(instrument, p)) * COLUMNS, splat(item(size, p))
+                        a0 = fma(contracts, load(grid, at), a0)
+                        a1 = fma(contracts, load(grid, at + 8), a1)
+                        a2 = fma(contracts, load(grid, at + 16), a2)
+                        a3 = fma(contracts, load(grid, at + 24), a3)
+                        a4 = fma(contracts, load(grid, at + 32), a4)
+                        p += 1
+                    losses[segment] = max(0.0, -worst_of(a0, a1, a2, a3, a4, scenarios))
 
 
 @ParallelKernel

@@ -36,11 +36,13 @@ __all__ = [
     "power_of_two",
     "prefetch",
     "put",
+    "settle",
     "smaller",
     "smallest",
     "splat",
     "square_root",
     "store",
+    "stream",
     "take",
     "total",
     "transpose",
@@ -112,6 +114,30 @@ def store(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector), generate
+
+
+@intrinsic
+def stream(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
+    """stream(array, index, value): as store, on a 64-byte line, past the caches: the line is not read before it is written
+    and pushes nothing out. Others see it for certain after `settle`."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        written = builder.store(args[2], _address(context, builder, signature.args[0], *args[:2]), align=64)
+        written.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(_I32, 1)]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), generate
+
+
+@intrinsic
+def settle(typingctx: Any) -> Any:
+    """settle(): what this thread streamed is visible before whatever it writes from here on."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 @intrinsic
