@@ -25,6 +25,7 @@ from keeper.kernels.vectors import (
     larger,
     load,
     pick,
+    pointer,
     positive,
     prefetch,
     put,
@@ -40,7 +41,7 @@ from keeper.kernels.vectors import (
 
 __all__ = ["AHEAD", "ALONE", "CHUNK", "CLOSES", "FIGURES", "JOINS", "SCRATCH", "margin_accounts"]
 
-CHUNK = 64
+CHUNK = 128
 """Accounts per unit of work."""
 
 AHEAD = 8
@@ -86,8 +87,8 @@ def _sold_near(begin: int, end: int, instrument: Any, size: Any, near: Any) -> f
     """Contracts sold of options within the gamma tenor."""
     sold = 0.0
     for p in range(begin, end):
-        if near[np.int64(instrument[p])] != 0:
-            sold += max(0.0, -size[p])
+        if item(near, np.int64(item(instrument, p))) != 0:
+            sold += max(0.0, -item(size, p))
     return sold
 
 
@@ -127,12 +128,12 @@ def _charged(charging: Any, terms: Any) -> Any:
 
 @forced_inline
 def _joined(
-    z: int, a: int, underlying: Any, collateral: Any, token_price: Any, token_underlying: Any, accounts: int, unit: Any, spot: Any,
-    roll: float,
+    z: int, a: int, underlying: Any, collateral: Any, token_price: Any, token_underlying: Any, tokens: int, accounts: int, unit: Any,
+    spot: Any, roll: float,
 ) -> Any:  # fmt: skip
     """What a segment starts with where collateral joins it: scenarios, sums and worth, as of an undated position."""
     u, quantity, worth = item(underlying, z), 0.0, 0.0
-    for k in range(len(token_price)):
+    for k in range(tokens):
         if item(token_underlying, k) == u:
             owned = item(collateral, k * accounts + a)
             quantity += owned
@@ -144,141 +145,52 @@ def _joined(
 
 
 @forced_inline
-def _reduce(
-    count: int, a: int, z_first: int, z_end: int, p: int, grid: Any, standard: Any, instrument: Any, opens: Any, size: Any, length: Any,
-    group: Any, role: Any, kappa: Any, terms: Any, scenarios: int, out: Any, underlying: Any, collateral: Any, token_price: Any,
-    token_underlying: Any, accounts: int, unit: Any, spot: Any, rules: Any, joining: bool, by_standard: bool,
+def _reduce(  # noqa: C901 - one loop; what its flags leave out is not compiled
+    count: int, a: int, z_first: int, z_end: int, p: int, tokens: int, accounts: int, scenarios: int, stride: int,
+    grid: Any, sums: Any, standard: Any, instrument: Any, opens: Any, size: Any, length: Any, underlying: Any, group: Any, role: Any,
+    kappa: Any, rules: Any, terms: Any, collateral: Any, token_price: Any, token_underlying: Any, unit: Any, spot: Any,
+    step: Any, steep: Any, near: Any, out: Any, joining: bool, by_standard: bool, rare: bool,
 ) -> None:  # fmt: skip
     """Stress requirement with the charges that come from sums, and value, of the accounts a .. a + count - 1 whose positions
-    begin at p; joining: collateral joins them; by_standard: the sums of standard margin too. The sums are in the spare lanes
-    of the rows and no cap is near."""
+    begin at p. joining: the first `tokens` kinds of collateral join them; by_standard: the sums of standard margin too; rare:
+    the sums have rows of their own, or caps of gamma are near. Everything else is made of pointers."""
     zero, sides = splat(0.0), blend_first(4, splat(1.0), splat(-1.0))
     for n in range(count):
         charges, whole, held = zero, zero, zero
         j0, j1, j2, j3, j4 = zero, zero, zero, zero, zero
         required, grouped = 0.0, 0.0
         for z in range(z_first, z_end):
-            a0, a1, a2, a3, b, netted = zero, zero, zero, zero, zero, zero
+            a0, a1, a2, a3, a4, b, netted = zero, zero, zero, zero, zero, zero, zero
             if joining:
-                a0, a1, a2, a3, last, sums, worth = _joined(
-                    z, a + n, underlying, collateral, token_price, token_underlying, accounts, unit, spot, item(rules, 0)
+                a0, a1, a2, a3, a4, b, worth = _joined(
+                    z, a + n, underlying, collateral, token_price, token_underlying, tokens, accounts, unit, spot, item(rules, 0)
                 )
-                b = last + sums
                 required += item(rules, 2) * worth
+                if not rare:
+                    b = a4 + b
+            begin = p
             for _ in range(item(length, z)):
                 ahead = np.int64(item(instrument, p + AHEAD))
                 _fetch(grid, ahead)
                 i, contracts = np.int64(item(instrument, p)), splat(item(size, p))
                 at = i * COLUMNS
-                a0, a1, a2, a3, b, netted = _leg(
-                    contracts, item(opens, p), grid, at, a0, a1, a2, a3, b, netted, load(grid, at + COLUMNS - 8)
-                )
+                last = load(grid, at + COLUMNS - 8)
+                if rare:
+                    a4 = fma(contracts, last, a4)
+                    last = load(sums, i * stride)
+                a0, a1, a2, a3, b, netted = _leg(contracts, item(opens, p), grid, at, a0, a1, a2, a3, b, netted, last)
                 if by_standard:
                     prefetch(standard, ahead * STANDARD)
                     held = fma(larger(contracts * sides, zero), load(standard, i * STANDARD), held)
                 p += 1
             whole = whole + b
-            charges = charges + _charged(larger(b, load(terms, 0) * b) + netted, terms)
-            loss = max(0.0, -worst_of(a0, a1, a2, a3, b, scenarios))
-            if item(role, z) == ALONE:
-                required += loss
-            else:
-                grouped += loss
-                j0, j1, j2, j3, j4 = j0 + a0, j1 + a1, j2 + a2, j3 + a3, j4 + b
-                if item(role, z) == CLOSES:
-                    share = item(kappa, item(group, z))
-                    required += (1.0 - share) * grouped + share * max(0.0, -worst_of(j0, j1, j2, j3, j4, scenarios))
-                    grouped = 0.0
-                    j0, j1, j2, j3, j4 = zero, zero, zero, zero, zero
-        put(out, _REQUIRED + n, required + total(charges))
-        put(out, _VALUE + n, lane(whole, CHARGED + 2))
-        if by_standard:
-            store(out, _HELD + 8 * n, held)
-
-
-@kernel
-def _reduce_stress(
-    count: int, a: int, z_first: int, z_end: int, p: int, grid: Any, standard: Any, instrument: Any, opens: Any, size: Any, length: Any,
-    group: Any, role: Any, kappa: Any, terms: Any, scenarios: int, out: Any, underlying: Any, collateral: Any, token_price: Any,
-    token_underlying: Any, accounts: int, unit: Any, spot: Any, rules: Any,
-) -> None:  # fmt: skip
-    _reduce(
-        count, a, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios, out,
-        underlying, collateral, token_price, token_underlying, accounts, unit, spot, rules, False, False,
-    )  # fmt: skip
-
-
-@kernel
-def _reduce_both(
-    count: int, a: int, z_first: int, z_end: int, p: int, grid: Any, standard: Any, instrument: Any, opens: Any, size: Any, length: Any,
-    group: Any, role: Any, kappa: Any, terms: Any, scenarios: int, out: Any, underlying: Any, collateral: Any, token_price: Any,
-    token_underlying: Any, accounts: int, unit: Any, spot: Any, rules: Any,
-) -> None:  # fmt: skip
-    _reduce(
-        count, a, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios, out,
-        underlying, collateral, token_price, token_underlying, accounts, unit, spot, rules, False, True,
-    )  # fmt: skip
-
-
-@kernel
-def _reduce_joined(
-    count: int, a: int, z_first: int, z_end: int, p: int, grid: Any, standard: Any, instrument: Any, opens: Any, size: Any, length: Any,
-    group: Any, role: Any, kappa: Any, terms: Any, scenarios: int, out: Any, underlying: Any, collateral: Any, token_price: Any,
-    token_underlying: Any, accounts: int, unit: Any, spot: Any, rules: Any,
-) -> None:  # fmt: skip
-    _reduce(
-        count, a, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios, out,
-        underlying, collateral, token_price, token_underlying, accounts, unit, spot, rules, True, False,
-    )  # fmt: skip
-
-
-@kernel
-def _reduce_joined_both(
-    count: int, a: int, z_first: int, z_end: int, p: int, grid: Any, standard: Any, instrument: Any, opens: Any, size: Any, length: Any,
-    group: Any, role: Any, kappa: Any, terms: Any, scenarios: int, out: Any, underlying: Any, collateral: Any, token_price: Any,
-    token_underlying: Any, accounts: int, unit: Any, spot: Any, rules: Any,
-) -> None:  # fmt: skip
-    _reduce(
-        count, a, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios, out,
-        underlying, collateral, token_price, token_underlying, accounts, unit, spot, rules, True, True,
-    )  # fmt: skip
-
-
-@kernel
-def _reduce_any(
-    count: int, a: int, z_first: int, z_end: int, p: int, joining: bool, grid: Any, sums: Any, stride: int, standard: Any, instrument: Any,
-    opens: Any, size: Any, length: Any, underlying: Any, group: Any, role: Any, collateral: Any, token_price: Any, token_underlying: Any,
-    accounts: int, unit: Any, spot: Any, step: Any, steep: Any, near: Any, kappa: Any, rules: Any, terms: Any, scenarios: int, out: Any,
-) -> None:  # fmt: skip
-    """As _reduce, standard margin included, of accounts a .. a + count - 1, with everything that it leaves out."""
-    zero, sides = splat(0.0), blend_first(4, splat(1.0), splat(-1.0))
-    for n in range(count):
-        charges, whole, held = zero, zero, zero
-        j0, j1, j2, j3, j4 = zero, zero, zero, zero, zero
-        required, grouped = 0.0, 0.0
-        for z in range(z_first, z_end):
-            u = item(underlying, z)
-            a0, a1, a2, a3, a4, b, netted = zero, zero, zero, zero, zero, zero, zero
-            if joining:
-                a0, a1, a2, a3, a4, b, worth = _joined(
-                    z, a + n, underlying, collateral, token_price, token_underlying, accounts, unit, spot, item(rules, 0)
-                )
-                required += item(rules, 2) * worth
-            begin = p
-            for _ in range(item(length, z)):
-                _fetch(grid, np.int64(item(instrument, p + AHEAD)))
-                i, contracts = np.int64(item(instrument, p)), splat(item(size, p))
-                at = i * COLUMNS
-                a0, a1, a2, a3, b, netted = _leg(contracts, item(opens, p), grid, at, a0, a1, a2, a3, b, netted, load(sums, i * stride))
-                a4 = fma(contracts, load(grid, at + COLUMNS - 8), a4)
-                held = fma(larger(contracts * sides, zero), load(standard, i * STANDARD), held)
-                p += 1
-            whole = whole + b
             charging = larger(b, load(terms, 0) * b) + netted
-            if item(steep, u) != 0:
-                most = item(step, u) * _sold_near(begin, p, instrument, size, near)
+            if rare and item(steep, item(underlying, z)) != 0:
+                most = item(step, item(underlying, z)) * _sold_near(begin, p, instrument, size, near)
                 charging = blend_first(7, charging, splat(min(lane(charging, 7), most)))
             charges = charges + _charged(charging, terms)
+            if not rare:
+                a4 = b
             loss = max(0.0, -worst_of(a0, a1, a2, a3, a4, scenarios))
             if item(role, z) == ALONE:
                 required += loss
@@ -292,11 +204,27 @@ def _reduce_any(
                     j0, j1, j2, j3, j4 = zero, zero, zero, zero, zero
         put(out, _REQUIRED + n, required + total(charges))
         put(out, _VALUE + n, lane(whole, CHARGED + 2))
-        store(out, _HELD + 8 * n, held)
+        if by_standard:
+            store(out, _HELD + 8 * n, held)
+
+
+def _reduction(joining: bool, by_standard: bool, rare: bool = False) -> Any:
+    """_reduce for one kind of accounts, a function of its own, so that its loop has the registers to itself."""
+
+    @kernel
+    def reduction(*arguments: Any) -> None:
+        _reduce(*arguments, joining, by_standard, rare)
+
+    return reduction
+
+
+_reduce_stress, _reduce_both = _reduction(joining=False, by_standard=False), _reduction(joining=False, by_standard=True)
+_reduce_joined, _reduce_joined_both = _reduction(joining=True, by_standard=False), _reduction(joining=True, by_standard=True)
+_reduce_any = _reduction(joining=True, by_standard=True, rare=True)
 
 
 @kernel
-def _reduce_standard(count: int, first: Any, a: int, standard: Any, instrument: Any, size: Any, out: Any) -> None:
+def _reduce_standard(count: int, a: int, first: Any, standard: Any, instrument: Any, size: Any, out: Any) -> None:
     """The sums of standard margin alone."""
     zero, sides = splat(0.0), blend_first(4, splat(1.0), splat(-1.0))
     for n in range(count):
@@ -331,6 +259,13 @@ def margin_accounts(  # noqa: C901 - the rules of one account, read from top to 
         zero, one, infinite, factor, floor = splat(0.0), splat(1.0), splat(np.inf), splat(rules[4]), splat(rules[3])
         first_tier = splat(limits[0])
         unknown = zero
+        starts, standards, instruments, sizes, results = pointer(first), pointer(standard), pointer(instrument), pointer(size), pointer(out)
+        reading = (
+            accounts, scenarios, stride, pointer(grid), pointer(sums), standards, instruments, pointer(opens), sizes, pointer(length),
+            pointer(underlying), pointer(group), pointer(role), pointer(kappa), pointer(rules), pointer(terms), pointer(collateral),
+            pointer(token_price), pointer(token_underlying), pointer(unit), pointer(spot), pointer(step), pointer(steep), pointer(near),
+            results,
+        )  # fmt: skip
         while True:
             batch = take(counter) * BATCH
             if batch >= len(chunk_signature):
@@ -342,34 +277,25 @@ def margin_accounts(  # noqa: C901 - the rules of one account, read from top to 
                 z_first, z_end = item(signature_start, q), item(signature_start, q + 1)
                 start, count = item(chunk_start, chunk), item(chunk_count, chunk)
                 p, joining = item(first, start), holding and by_stress
+                for k in range(0, count + 8, 8):
+                    prefetch(funds, start + k)
+                    for z in range(z_first, z_end):
+                        prefetch(contracts_held, item(held, z) + start + k)
+                        prefetch(shorts_held, item(held, z) + start + k)
                 if not stressed:
-                    _reduce_standard(count, first, start, standard, instrument, size, out)
-                elif not plain:
-                    _reduce_any(
-                        count, start, z_first, z_end, p, joining, grid, sums, stride, standard, instrument, opens, size, length, underlying,
-                        group, role, collateral, token_price, token_underlying, accounts, unit, spot, step, steep, near, kappa, rules, terms,
-                        scenarios, out,
-                    )  # fmt: skip
-                elif joining and by_standard:
-                    _reduce_joined_both(
-                        count, start, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios,
-                        out, underlying, collateral, token_price, token_underlying, accounts, unit, spot, rules,
-                    )  # fmt: skip
-                elif joining:
-                    _reduce_joined(
-                        count, start, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios,
-                        out, underlying, collateral, token_price, token_underlying, accounts, unit, spot, rules,
-                    )  # fmt: skip
-                elif by_standard:
-                    _reduce_both(
-                        count, start, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios,
-                        out, underlying, collateral, token_price, token_underlying, accounts, unit, spot, rules,
-                    )  # fmt: skip
+                    _reduce_standard(count, start, starts, standards, instruments, sizes, results)
                 else:
-                    _reduce_stress(
-                        count, start, z_first, z_end, p, grid, standard, instrument, opens, size, length, group, role, kappa, terms, scenarios,
-                        out, underlying, collateral, token_price, token_underlying, accounts, unit, spot, rules,
-                    )  # fmt: skip
+                    where = count, start, z_first, z_end, p, len(token_price) if joining else 0
+                    if not plain:
+                        _reduce_any(*where, *reading)
+                    elif joining and by_standard:
+                        _reduce_joined_both(*where, *reading)
+                    elif joining:
+                        _reduce_joined(*where, *reading)
+                    elif by_standard:
+                        _reduce_both(*where, *reading)
+                    else:
+                        _reduce_stress(*where, *reading)
                 for n in range(0, count, 8):
                     a, rows = start + n, min(8, count - n)
                     gross, dear, charged = zero, zero, zero

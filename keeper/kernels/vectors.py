@@ -31,6 +31,7 @@ __all__ = [
     "larger",
     "load",
     "pick",
+    "pointer",
     "polynomial",
     "positive",
     "power_of_two",
@@ -88,9 +89,19 @@ def _call(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
     return builder.call(function, arguments)
 
 
-def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), _V.as_pointer())
+def _data(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """Where the elements of an array are, or of what `pointer` made of one."""
+    return value if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, value).data
+
+
+def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    return builder.bitcast(builder.gep(_data(context, builder, kind, array), [index]), _V.as_pointer())
+
+
+@intrinsic
+def pointer(typingctx: Any, array: Any) -> Any:
+    """pointer(array): what load, store, item and the like take instead of the array, an eighth as long for a call to pass."""
+    return types.CPointer(array.dtype)(array), lambda context, builder, signature, args: _data(context, builder, signature.args[0], args[0])
 
 
 @intrinsic
@@ -145,7 +156,7 @@ def item(typingctx: Any, array: Any, index: Any) -> Any:
     """item(array, index): array[index] of a vector, index >= 0: numba's own would look for negative indices every time."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        data = _data(context, builder, signature.args[0], args[0])
         return builder.load(builder.gep(data, [args[1]]))
 
     return array.dtype(array, types.intp), generate
@@ -156,7 +167,7 @@ def take(typingctx: Any, counter: Any) -> Any:
     """take(counter): the value of counter[0], which is one more for whoever asks next, in whatever thread."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        data = _data(context, builder, signature.args[0], args[0])
         return builder.atomic_rmw("add", data, ir.Constant(_I64, 1), "monotonic")
 
     return types.int64(counter), generate
@@ -167,7 +178,7 @@ def put(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
     """put(array, index, value): array[index] = value of a float64 vector, index >= 0."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        data = _data(context, builder, signature.args[0], args[0])
         builder.store(args[2], builder.gep(data, [args[1]]))
         return context.get_dummy_value()
 
@@ -280,7 +291,7 @@ def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
     """prefetch(array, index): have the line of array[index] brought to the nearest cache; any index is harmless."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        data = _data(context, builder, signature.args[0], args[0])
         address = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [address.type, _I32, _I32, _I32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
