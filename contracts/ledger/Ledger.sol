@@ -217,10 +217,12 @@ contract Ledger is LedgerStorage {
 
         uint256 mask = a.head.collateralMask;
         uint256 length;
-        while (mask >> length != 0) ++length;
-        b.collateral = new uint256[](length);
-        for (uint256 i; i < length; ++i) {
-            if ((mask >> i) & 1 != 0) b.collateral[i] = a.collateral[i];
+        unchecked {
+            while (mask >> length != 0) ++length;
+            b.collateral = new uint256[](length);
+            for (uint256 i; i < length; ++i) {
+                if ((mask >> i) & 1 != 0) b.collateral[i] = a.collateral[i];
+            }
         }
 
         bool perps;

@@ -112,7 +112,9 @@ abstract contract LedgerStorage is ILedger, Modules {
         if (size == 0 || (size > 0) == (change > 0)) return newCost;
         _addCash(a, id, realised, reason);
         if (realised == 0) return newCost;
-        Realised memory r = a.realised.rotated(_vestingPeriod).counted(realised);
+        Realised memory r = a.realised;
+        if (realised < 0 && (r.current | r.previous) == 0) return newCost; // nothing that the loss could be taken off
+        r = r.rotated(_vestingPeriod).counted(realised);
         a.realised = r;
         emit ProfitCounted(id, r.current, r.previous, r.since);
     }

@@ -28,6 +28,8 @@ contract SurplusBound is ISurplusBound {
         Book memory book = Reads.book(LEDGER, account);
         if (book.mode != MarginMode.PORTFOLIO) return (SurplusMath.NONE, type(uint256).max);
         ParameterTable p = PARAMETERS.copied();
-        return SurplusMath.surplusDown(p, block.timestamp, book, Reads.feeds(DOOR, SurplusMath.keys(p, book)));
+        SurplusMath.Markets memory m = SurplusMath.markets(book.positions);
+        uint256[] memory feeds = Reads.feeds(DOOR, SurplusMath.keys(p, m, book.collateral));
+        return SurplusMath.surplusDown(p, block.timestamp, book, m, feeds);
     }
 }

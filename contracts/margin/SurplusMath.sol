@@ -27,7 +27,14 @@ library SurplusMath {
     uint256 private constant CALL = 2;
     uint256 private constant PUT = 3;
 
-    /// @param feeds Words of `keys`. @param at The next of them. @param least Of all values, without shock and rate. @param moving What a
+    /// @notice What positions are in: underlying << 32 | expiry, each once. @param which Index of a position's market.
+    struct Markets {
+        uint256[] keys;
+        uint256[] which;
+    }
+
+    /// @param feeds Words of `keys`. @param at The next of them. @param prices Per market: the future's price or the perp's mark.
+    /// @param spots Per market: of its underlying. @param least Of all values, without shock and rate. @param moving What a
     /// shock takes its share of. @param gross Sum of q. @param scale, tenor, doubt Largest spot scale, seconds to expiry and
     /// 1 - confidence.
     struct Sums {
@@ -35,6 +42,8 @@ library SurplusMath {
         uint256 time;
         uint256[] feeds;
         uint256 at;
+        uint256[] prices;
+        uint256[] spots;
         int256 least;
         uint256 moving;
         uint256 gross;
@@ -46,19 +55,45 @@ library SurplusMath {
         bool unknown;
     }
 
-    /// @notice Keys of the feeds wanted: spot and, of what is dated, the expiry, per position; the spots of collateral.
-    function keys(ParameterTable p, Book memory book) internal pure returns (uint256[] memory list) {
+    /// @notice The markets of `positions`, in the order in which they first appear. Readable equivalent:
+    ///
+    ///      for (i < positions.length) {
+    ///          key = uint40(positions[i] >> 64);
+    ///          which[i] = keys.indexOf(key), or keys.push(key) where it is new;
+    ///      }
+    function markets(uint256[] memory positions) internal pure returns (Markets memory m) {
+        uint256[] memory found = new uint256[](positions.length);
+        uint256[] memory which = new uint256[](positions.length);
+        assembly ("memory-safe") {
+            let first := add(found, 0x20)
+            let end := first
+            let last := add(positions, shl(5, mload(positions)))
+            for { let i := positions } lt(i, last) {} {
+                i := add(i, 0x20)
+                let key := and(shr(64, mload(i)), 0xffffffffff)
+                mstore(end, key) // ends the search; room for as many as there are positions
+                let at := first
+                for {} xor(mload(at), key) {} { at := add(at, 0x20) }
+                if eq(at, end) { end := add(end, 0x20) }
+                mstore(add(which, sub(i, positions)), shr(5, sub(at, first)))
+            }
+            mstore(found, shr(5, sub(end, first))) // shorter
+        }
+        (m.keys, m.which) = (found, which);
+    }
+
+    /// @notice Keys of the feeds wanted: spot and, of what is dated, the expiry, per market; the spots of collateral.
+    function keys(ParameterTable p, Markets memory m, uint256[] memory collateral) internal pure returns (uint256[] memory list) {
         unchecked {
             uint256 count;
-            uint256 legs = book.positions.length;
-            list = new uint256[](2 * legs + book.collateral.length);
-            for (uint256 i; i < legs; ++i) {
-                uint256 key = uint40(book.positions.at(i) >> 64);
+            list = new uint256[](2 * m.keys.length + collateral.length);
+            for (uint256 i; i < m.keys.length; ++i) {
+                uint256 key = m.keys.at(i);
                 list.put(count++, key >> 32 << 32);
                 if (uint32(key) != 0) list.put(count++, key);
             }
-            for (uint256 i; i < book.collateral.length; ++i) {
-                if (book.collateral.at(i) != 0) list.put(count++, uint256(uint8(p.word(COLLATERALS_AT + i))) << 32);
+            for (uint256 i; i < collateral.length; ++i) {
+                if (collateral.at(i) != 0) list.put(count++, uint256(uint8(p.word(COLLATERALS_AT + i))) << 32);
             }
             assembly ("memory-safe") {
                 mstore(list, count) // shorter
@@ -69,7 +104,7 @@ library SurplusMath {
     /// @param feeds The words of `keys`.
     /// @return surplus As ISurplusBound.
     /// @return oldest As ISurplusBound.
-    function surplusDown(ParameterTable p, uint256 time, Book memory book, uint256[] memory feeds)
+    function surplusDown(ParameterTable p, uint256 time, Book memory book, Markets memory m, uint256[] memory feeds)
         internal
         pure
         returns (int256 surplus, uint256 oldest)
@@ -78,8 +113,12 @@ library SurplusMath {
             if (book.mode != MarginMode.PORTFOLIO) return (NONE, type(uint256).max);
             Sums memory s;
             (s.table, s.time, s.feeds, s.scale, s.oldest) = (p, time, feeds, WAD, type(uint256).max);
+            (s.prices, s.spots) = (new uint256[](m.keys.length), new uint256[](m.keys.length));
+            for (uint256 i; i < m.keys.length; ++i) {
+                _market(s, i, m.keys.at(i));
+            }
             for (uint256 i; i < book.positions.length; ++i) {
-                _leg(s, book.positions.at(i));
+                _leg(s, book.positions.at(i), m.which.at(i));
             }
             for (uint256 i; i < book.collateral.length; ++i) {
                 if (book.collateral.at(i) != 0) _collateral(s, p.word(COLLATERALS_AT + i), book.collateral.at(i));
@@ -91,16 +130,24 @@ library SurplusMath {
         }
     }
 
-    function _leg(Sums memory s, uint256 word) private pure {
+    function _market(Sums memory s, uint256 index, uint256 key) private pure {
+        unchecked {
+            (uint256 spot, SpotWord feed) = _spot(s, key >> 32);
+            uint256 price = uint32(key) == 0 ? Valuation.perpMark(s.table, SpotWord.unwrap(feed)) : _forward(s, uint32(key));
+            s.spots.put(index, spot);
+            s.prices.put(index, price);
+            uint256 doubt = WAD - feed.confidence() * (WAD / FULL_CONFIDENCE);
+            if (doubt > s.doubt) s.doubt = doubt;
+        }
+    }
+
+    function _leg(Sums memory s, uint256 word, uint256 market) private pure {
         unchecked {
             uint256 kind = uint8(word >> 104);
             int256 size = int256(word) >> 160;
             uint256 contracts = FixedPoint.abs(size);
-            (uint256 spot, SpotWord feed) = _spot(s, uint8(word >> 96));
-            uint256 price = kind == 0 ? Valuation.perpMark(s.table, SpotWord.unwrap(feed)) : _forward(s, uint32(word >> 64));
-            uint256 most = FixedPointMathLib.max(spot, price);
-            uint256 doubt = WAD - feed.confidence() * (WAD / FULL_CONFIDENCE);
-            if (doubt > s.doubt) s.doubt = doubt;
+            uint256 price = s.prices.at(market);
+            uint256 most = FixedPointMathLib.max(s.spots.at(market), price);
             if (kind < CALL) {
                 s.least += size * int256(price);
                 s.moving += contracts * price;
@@ -176,19 +223,24 @@ library SurplusMath {
         }
     }
 
-    /// @dev Largest w |x|, core shocks scaled, 1e18.
+    /// @dev Largest w |x|, core shocks scaled, 1e18. Readable equivalent of the loop:
+    ///
+    ///      for (word of scenarios) if (loss(word) > (isCore(word) ? core : tail)) (isCore(word) ? core : tail) = loss(word);
     function _shock(ParameterTable p, uint256 scale) private pure returns (uint256) {
         unchecked {
             uint256 core;
             uint256 tail;
-            uint256 end = SCENARIOS_AT + p.word(SCENARIO_COUNT_AT);
-            for (uint256 i = SCENARIOS_AT; i < end; ++i) {
-                uint256 word = p.word(i);
-                uint256 loss = FixedPoint.abs(int64(uint64(word >> 128))) * uint64(word >> 64);
-                if (uint8(word >> 8) == 0) {
-                    if (loss > tail) tail = loss;
-                } else if (loss > core) {
-                    core = loss;
+            uint256 at = ParameterTable.unwrap(p) + 32 * SCENARIOS_AT;
+            uint256 end = at + 32 * p.word(SCENARIO_COUNT_AT);
+            assembly ("memory-safe") {
+                for {} lt(at, end) { at := add(at, 0x20) } {
+                    let word := mload(at)
+                    let shock := signextend(7, shr(128, word))
+                    let sign := sar(255, shock)
+                    let loss := mul(sub(xor(shock, sign), sign), and(shr(64, word), 0xffffffffffffffff))
+                    switch and(word, 0xff00)
+                    case 0 { if gt(loss, tail) { tail := loss } }
+                    default { if gt(loss, core) { core := loss } }
                 }
             }
             core = (core / WAD + 1) * scale / WAD + 1;

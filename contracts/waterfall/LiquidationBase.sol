@@ -13,10 +13,10 @@ import {IMarginEngine, Requirement} from "../interfaces/IMarginEngine.sol";
 import {IPriceDoor} from "../interfaces/IPriceDoor.sol";
 import {IRiskParameters} from "../interfaces/IRiskParameters.sol";
 import {ISurplusBound} from "../interfaces/ISurplusBound.sol";
+import {Memory} from "../math/Memory.sol";
 import {Reads} from "../margin/Reads.sol";
 import {SurplusBound} from "../margin/SurplusBound.sol";
 import {FreshPrices} from "../oracle/FreshPrices.sol";
-import {InstrumentId} from "../types/InstrumentId.sol";
 import {Parameter, ParameterTable} from "../types/Parameter.sol";
 import {Position} from "../types/Position.sol";
 import {DutchClock} from "./DutchClock.sol";
@@ -26,10 +26,13 @@ abstract contract LiquidationBase is ILiquidator {
     using ParameterReads for IRiskParameters;
     using FreshPrices for ParameterTable;
     using DutchClock for Clock;
+    using Memory for uint256[];
 
-    /// @dev 14 bytes. The count shares the clock's slot, which a liquidation below FULL_THRESHOLD writes anyway.
+    /// @dev 14 bytes: a clock's two times (a struct of its own would take a slot of its own) and a count in the slot that a liquidation
+    /// below FULL_THRESHOLD writes anyway.
     struct Record {
-        Clock clock;
+        uint40 startedAt;
+        uint40 provenAt;
         uint32 rounds; // liquidations so far
     }
 
@@ -111,8 +114,10 @@ abstract contract LiquidationBase is ILiquidator {
 
     /// @return at words.length where the book does not hold it.
     function _indexOf(uint256[] memory words, uint112 instrument) private pure returns (uint256 at) {
-        for (; at < words.length; ++at) {
-            if (InstrumentId.unwrap(Position.wrap(words[at]).instrument()) == instrument) break;
+        unchecked {
+            for (; at < words.length; ++at) {
+                if (uint112(words.at(at)) == instrument) break;
+            }
         }
     }
 

@@ -59,7 +59,7 @@ contract Liquidator is CollateralConversion {
 
     /// @inheritdoc ILiquidator
     function clock(uint64 account) external view returns (Clock memory) {
-        return _records[account].clock;
+        return _clock(account);
     }
 
     /// @inheritdoc ILiquidator
@@ -70,7 +70,7 @@ contract Liquidator is CollateralConversion {
     /// @inheritdoc ILiquidator
     function discountNow(uint64 account) external view returns (uint256) {
         ParameterTable p = _table();
-        return _fullDiscount(_proven(_records[account].clock, p), p);
+        return _fullDiscount(_proven(_clock(account), p), p);
     }
 
     /// @inheritdoc ILiquidator
@@ -221,10 +221,15 @@ contract Liquidator is CollateralConversion {
 
     /// @dev Puts the proof `r` of health below FULL_THRESHOLD on record.
     function _flag(uint64 account, Requirement memory r, ParameterTable p) private returns (Clock memory c) {
+        c = _proven(_clock(account), p);
         Record storage record = _records[account];
-        c = _proven(record.clock, p);
-        record.clock = c;
+        (record.startedAt, record.provenAt) = (c.startedAt, c.provenAt);
         emit Flagged(account, msg.sender, c.startedAt, r.marginEquityMaintenance, r.maintenance);
+    }
+
+    function _clock(uint64 account) private view returns (Clock memory) {
+        Record storage record = _records[account];
+        return Clock(record.startedAt, record.provenAt);
     }
 
     /// @dev A weak witness must not make a large account small: where the bound is small, the full scan decides.

@@ -36,12 +36,18 @@ def win(trade: Any, buyer: int, seller: int) -> Callable[[int], Any]:
     return turn
 
 
+def counted_of(receipt: Any, account: int) -> list[int]:
+    if "ProfitCounted" not in receipt.events:
+        return []
+    return [e["current"] for e in receipt.events["ProfitCounted"] if e["account"] == account]
+
+
 def test_profit_counts_for_a_day_at_least_and_two_at_most(ledger: Any, win: Any, at: Any, buyer: int, seller: int) -> None:
     receipt = win(100)
     assert ledger.unvestedProfit(buyer) == 100 * WAD
     assert ledger.unvestedProfit(seller) == 0
     events = {e["account"]: (e["current"], e["previous"]) for e in receipt.events["ProfitCounted"]}
-    assert events == {buyer: (100 * WAD, 0), seller: (0, 0)}
+    assert events == {buyer: (100 * WAD, 0)}  # the seller had nothing that its loss could be taken off
     at(DAY - 10)
     assert ledger.unvestedProfit(buyer) == 100 * WAD
     at(DAY // 2)
@@ -78,6 +84,23 @@ def test_losses_take_off_the_older_first_and_never_below_zero(ledger: Any, win: 
     assert ledger.unvestedProfit(buyer) == 0
     win(5)
     assert ledger.unvestedProfit(buyer) == 5 * WAD
+
+
+def test_a_loss_beside_nothing_unvested_changes_nothing_later(ledger: Any, win: Any, at: Any, buyer: int) -> None:
+    """No slot is written for it. Profits afterwards count for a day at least and two at most, wherever in the old pair's days they fall."""
+    win(100)
+    at(DAY // 2)
+    win(-150)
+    assert ledger.unvestedProfit(buyer) == 0
+    at(DAY)  # the pair that stands there is of yesterday
+    assert counted_of(win(-10), buyer) == []
+    assert ledger.unvestedProfit(buyer) == 0
+    assert counted_of(win(40), buyer) == [40 * WAD]  # the control
+    assert ledger.unvestedProfit(buyer) == 40 * WAD
+    at(DAY - 10)
+    assert ledger.unvestedProfit(buyer) == 40 * WAD
+    at(DAY + 20)
+    assert ledger.unvestedProfit(buyer) == 0
 
 
 def test_opening_realises_nothing(ledger: Any, trade: Any, buyer: int, seller: int) -> None:

@@ -139,7 +139,8 @@ contract SurplusBoundTest is RandomBooks {
         assembly ("memory-safe") {
             p := add(parameters, 0x20)
         }
-        uint256[] memory keys = SurplusMath.keys(p, book);
+        SurplusMath.Markets memory m = SurplusMath.markets(book.positions);
+        uint256[] memory keys = SurplusMath.keys(p, m, book.collateral);
         uint256[] memory feeds = new uint256[](4 * keys.length);
         uint256 count;
         for (uint256 i; i < keys.length; ++i) {
@@ -155,6 +156,6 @@ contract SurplusBoundTest is RandomBooks {
                 feeds[count++] = market.underlyings[u].expiries[e].wing;
             }
         }
-        (surplus,) = SurplusMath.surplusDown(p, market.time, book, feeds);
+        (surplus,) = SurplusMath.surplusDown(p, market.time, book, m, feeds);
     }
 }
