@@ -44,6 +44,7 @@ OFTEN = {
     "tuning_every": 0.3,
     "poke_every": 0.5,
     "settlement_every": 0.5,
+    "claims_every": 0.5,
 }
 NAMES = {"reconcile", "snapshot", "funding", "settlement", "poke", "claims", "tuning"}
 
