@@ -48,8 +48,7 @@ def backfill(
     as_json: JsonOption = False,
 ) -> None:
     """Fill the keeper's database from the chain, as far as it is not filled. The keeper must not be running on it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with sentence(), Progress(*columns, console=Console(stderr=True), transient=as_json) as bar:
+    with sentence(), _bar(transient=as_json) as bar:
         task = bar.add_task("blocks", total=None)
         result = None
         for result in backfilled(configured(deployment, rpc, database), to, again=again):
@@ -116,11 +115,12 @@ def tune(
     as_json: JsonOption = False,
 ) -> None:
     """Shock scales that the volatility of prices asks for (EWMA and GARCH), within the governed bounds. Proposes; changes nothing."""
-    with sentence():
+    with sentence(), _bar(transient=True) as bar:
         config = configured(deployment, rpc, database)
         _, assessment, described = assessed(config)
         history = price_history(config, described) if prices is None else _history(prices, described.underlyings)
-        found = scale_proposals(assessment, history, replace(ScaleRules(), deviations=deviations))
+        task, rules = bar.add_task("underlyings", total=len(history)), replace(ScaleRules(), deviations=deviations)
+        found = scale_proposals(assessment, history, rules, lambda done, _total: bar.update(task, completed=done))
         if write is not None:
             write_proposals(write, assessment, described, found)
     if as_json:
@@ -131,6 +131,11 @@ def tune(
         out.print(f"{name}: {each.now:.2f} -> {each.proposed:.2f} ({each.why})")
     if not found:
         out.print("nothing to propose: scales fit, or the history is shorter than two days")
+
+
+def _bar(*, transient: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=transient)
 
 
 def _history(path: Path, symbols: Mapping[str, int]) -> dict[int, tuple[list[int], list[float]]]:

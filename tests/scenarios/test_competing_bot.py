@@ -179,6 +179,22 @@ def test_funding_is_updated_by_the_way(race: Race) -> None:
     assert not any(each.status == "failed" for each in sent), "refused by eth_call, not by a transaction"
 
 
+def test_another_process_says_how_the_jobs_fare(race: Race) -> None:
+    """From the file beside the database; the keeper itself says the same."""
+    shown = {job["name"]: job for job in commands(race, "status")["jobs"]}
+    with Client(race.address) as client:
+        told = {job.name: job for job in client.status().jobs}
+    assert set(shown) == set(told) == {"reconcile", "snapshot", "funding", "settlement", "poke", "claims", "tuning"}
+    for name in ("reconcile", "funding"):
+        assert 1 <= shown[name]["runs"] <= told[name].runs
+        assert shown[name]["next"] > shown[name]["started"]
+    assert all(job.error == "" and job.failures == 0 for job in told.values())
+    assert shown["tuning"]["runs"] == 0, "control: not yet due"
+    checks = {check["name"]: check for check in commands(race, "doctor")}
+    assert checks["jobs"]["verdict"] == "ok"
+    assert "reconcile" in checks["jobs"]["detail"]
+
+
 def test_the_stream_told_of_the_fall(race: Race) -> None:
     assert race.world.keeper is not None
     with Client(race.address) as client:

@@ -17,11 +17,13 @@ from typing import Any
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 from structlog.testing import capture_logs
+from typer.testing import CliRunner
 
 from keeper.api.metrics import SnapshotCollector, exposition
 from keeper.api.views import status
 from keeper.chain import Store
 from keeper.chain.events import CashChanged
+from keeper.cli import app
 from keeper.config import Config, load_config
 from keeper.doctor import connect
 from keeper.engine import Engine
@@ -135,7 +137,13 @@ def test_every_periodic_job_is_the_schedulers_and_says_how_it_fares(ground: Worl
     written = {job["name"]: job for job in status_of(running.config)["jobs"]}
     assert set(written) == NAMES
     assert written["reconcile"]["runs"] >= last.runs
-    checked = check_jobs(running.config)
+    config = running.config
+    options = ["--deployment", str(config.deployment), "--rpc", config.rpc_url, "--database", str(config.database)]
+    printed = CliRunner().invoke(app, ["status", *options])
+    assert printed.exit_code == 0, printed.output
+    [row] = [line.split() for line in printed.stdout.splitlines() if line.startswith("reconcile")]
+    assert row[-5:] == [f"{last.total}", "of", f"{last.total}", str(written["reconcile"]["runs"]), "0"], "no error behind"
+    checked = check_jobs(config)
     assert checked.verdict is Verdict.OK
     assert all(name in checked.detail for name in NAMES)
 
