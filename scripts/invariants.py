@@ -31,7 +31,6 @@ ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "out" / "invariants"
 CAMPAIGN = REPORTS / "campaign.jsonl"
 FORGE = str(ROOT / "node_modules" / ".bin" / "forge")
-LIQUIDATION = ("liquidate", "liquidateThrough", "sandwich")
 LEAST_SHARE = 0.01
 
 Run = Mapping[str, Any]
@@ -55,7 +54,7 @@ def row_of(seed: int, tests: Mapping[str, Any], runs: Sequence[Run]) -> Row:
         "calls": done.total(),
         "reverted": refused.total(),
         "handlers": {name: [done[name], refused[name]] for name in sorted(done)},
-        "liquidations": sum(done[name] for name in LIQUIDATION),
+        "liquidations": sum(run["liquidations"] for run in runs),
         "violations": sum(test["status"] != "Success" for test in tests.values()),
         "drift": max((run["drift"] for run in runs), default=0),
     }

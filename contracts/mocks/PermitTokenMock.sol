@@ -6,9 +6,17 @@ import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20P
 
 /// @title Token with ERC-2612 permits; anyone may mint
 contract PermitTokenMock is ERC20Permit {
-    constructor() ERC20("Permit token", "PERMIT") ERC20Permit("Permit token") {}
+    uint8 private immutable _decimals;
+
+    constructor(string memory name_, string memory symbol_, uint8 decimals_) ERC20(name_, symbol_) ERC20Permit(name_) {
+        _decimals = decimals_;
+    }
 
     function mint(address to, uint256 amount) external {
         _mint(to, amount);
+    }
+
+    function decimals() public view override returns (uint8) {
+        return _decimals;
     }
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ def results(**status: str) -> dict[str, Any]:
 
 
 def run(drift: int, code: str = "0xaa", **played: list[int]) -> dict[str, Any]:
-    return {"drift": drift, "drifting": 100, "code": code, "handlers": played}
+    return {"drift": drift, "drifting": 100, "code": code, "liquidations": played.get("liquidate", [0])[0], "handlers": played}
 
 
 def test_a_row_counts_what_did_not_revert_over_all_runs() -> None:
@@ -62,3 +63,18 @@ def test_a_campaign_goes_on_with_the_chunks_of_the_same_byte_code(tmp_path: Path
     assert invariants.played("0xaa") == rows[:1]
     assert next_seed(5, [row["seed"] for row in invariants.played("0xaa")]) == 6
     assert next_seed(5, [6, 7]) == 5
+
+
+def test_a_violation_in_a_handler_ends_the_campaign_with_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The control of the whole path: a ledger that loses cash, found inside a handler, through forge to the exit code."""
+    reports = invariants.REPORTS / "control"
+    monkeypatch.setattr(invariants, "REPORTS", reports)
+    monkeypatch.setattr(invariants, "CAMPAIGN", reports / "campaign.jsonl")
+    monkeypatch.setenv("CAMPAIGN_LEAK", "toll")
+    monkeypatch.setattr(sys, "argv", ["invariants", "--calls", "100000", "--runs", "1", "--depth", "8", "--jobs", "1", "--fresh"])
+    assert invariants.main() == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out.splitlines()[-1])["violations"] == 1
+    assert "InvariantBroken" in err

@@ -151,7 +151,7 @@ def permit(token: Any, owner: str, spender: str, value: int, deadline: int, nonc
 @pytest.fixture
 def permitted(project: Any, vault: Any, listed: Any, anvil: Any, open_account: Any, alice: Any) -> tuple[Any, int, int, Any]:
     """(token, index, account, alice's permit for 5)."""
-    token = project.PermitTokenMock.deploy({"from": alice})
+    token = project.PermitTokenMock.deploy("Permit token", "PERMIT", 18, {"from": alice})
     token.mint(alice, 10 * WAD, {"from": alice})
     index, account = listed(token), open_account(alice)
     return token, index, account, permit(token, alice.address, vault.address, 5 * WAD, anvil.time() + 60)

@@ -4,11 +4,11 @@ pragma solidity 0.8.30;
 import {ICircuitBreaker, GLOBAL} from "../../../contracts/interfaces/ICircuitBreaker.sol";
 import {ILedger} from "../../../contracts/interfaces/ILedger.sol";
 import {MarginMode} from "../../../contracts/types/Book.sol";
-import {Liquidations} from "./Liquidations.sol";
+import {Conversions} from "./Conversions.sol";
 import {CHEATS} from "./World.sol";
 
 /// @title What owners, depositors of the fund and the guardian may do
-abstract contract Actors is Liquidations {
+abstract contract Actors is Conversions {
     address internal constant DEPOSITOR = address(0xDE9051);
 
     /// @dev Requests to leave the fund, as it numbers them.
@@ -37,7 +37,7 @@ abstract contract Actors is Liquidations {
             if (held.length == 0) revert NothingToDo();
             p = held[which % held.length];
         }
-        uint256 size = 1 + share % uint256(p.size < 0 ? -p.size : p.size);
+        uint256 size = 1 + share % _sizeOf(p);
         _refresh(share);
         if (_tried(abi.encodeCall(this.tryMovePosition, (from, to, p.instrument, size)))) return;
         _ready(from);

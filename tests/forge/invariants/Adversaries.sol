@@ -5,10 +5,12 @@ import {SCOPE_TRADE} from "../../../contracts/interfaces/ILedger.sol";
 import {ILedger} from "../../../contracts/interfaces/ILedger.sol";
 import {ANY_ROUND, ILiquidationCallback, ILiquidator} from "../../../contracts/interfaces/ILiquidator.sol";
 import {Requirement} from "../../../contracts/interfaces/IMarginEngine.sol";
+import {IWithdrawalQueue} from "../../../contracts/interfaces/IWithdrawalQueue.sol";
 import {IRiskParameters} from "../../../contracts/interfaces/IRiskParameters.sol";
 import {FeeTokenMock} from "../../../contracts/mocks/FeeTokenMock.sol";
 import {TokenMock} from "../../../contracts/mocks/TokenMock.sol";
 import {OddTokenMock} from "../../../contracts/mocks/OddTokenMock.sol";
+import {MarginMode} from "../../../contracts/types/Book.sol";
 import {Attackers} from "./Attackers.sol";
 import {CHEATS, World} from "./World.sol";
 
@@ -87,11 +89,11 @@ abstract contract Adversaries is Attackers, ILiquidationCallback {
         _fundLiquidator();
         Requirement memory r = _sink(account, int256(0.6e18 + depth % 0.44e18));
         ILedger.PositionView[] memory held = ledger.positions(account);
-        int256 health = engine.health(r);
         ILiquidator.Liquidation memory request;
         (request.account, request.to) = (account, LIQUIDATOR_ACCOUNT);
         request.witness = _witness(account);
-        request.legs = _legs(held, r.equity < 0 || r.maintenance < 500e18 || health <= 0 ? int256(0) : health * 1e18 / 1.08e18);
+        // Where it is bankrupt from the start the further legs go with the first ones
+        request.legs = _legs(held, r.equity < 0 ? int256(0.5e18) : _keptFor(r, engine.health(r), 1.05e18));
         request.callback = abi.encode(seed);
         liquidator.liquidateThrough(request, seed % 2 == 0 ? liquidator.rounds(account) : ANY_ROUND, _legs(held, 0.5e18));
         drifting += 9 * held.length;
@@ -110,17 +112,19 @@ abstract contract Adversaries is Attackers, ILiquidationCallback {
     /// rest. They gain no more than they are paid, and are paid no more than half of what the account had to hold.
     function sandwich(uint256 who, uint256 victim, uint256 seed) external {
         (uint64 one, uint64 other) = _pair(who);
+        if (ledger.account(one).mode == MarginMode.ISOLATED) (one, other) = (other, one);
+        if (ledger.account(one).mode == MarginMode.ISOLATED) (one, other) = _pair(who + 2);
         uint64 account = _trader(victim);
-        if (account == one || account == other) account = other % TRADERS + 1;
-        if (account == one) account = one % TRADERS + 2;
+        while (account == one || account == other) account = account % TRADERS + 1;
         Requirement memory r = _sink(account, int256(0.6e18 + (seed >> 16) % 0.4e18));
         _ready(one);
         _ready(other);
+        pay(one, USDC, _wholeUp(r.initial));
+        if (r.equity < -1_000e18) pay(account, USDC, _wholeUp(uint256(-r.equity) - seed % 1_000e18));
         r = engine.requirement(account);
         uint256 before = _fortune(one, other);
-        uint256 paid = _slice(account, one, seed % 7 * 1e17);
         _tried(abi.encodeCall(this.selfTrade, (one, other, seed >> 8)));
-        paid += _slice(account, other, seed % 5 * 1e17);
+        uint256 paid = _slice(account, one, seed % 7 * 1e17);
         _tried(abi.encodeCall(this.selfTrade, (other, one, seed >> 32)));
         paid += _slice(account, one, 0);
         if (paid == 0) revert NothingToDo();
@@ -129,23 +133,6 @@ abstract contract Adversaries is Attackers, ILiquidationCallback {
             revert InvariantBroken("a sandwich gained more than it was paid", one, int256(before + paid), int256(afterwards));
         }
         if (paid > r.maintenance / 2 + 5e18) revert InvariantBroken("slices were paid too much", account, int256(r.maintenance / 2), int256(paid));
-    }
-
-    /// @dev Public for the call that catches its revert. @param kept Of every position, 1e18.
-    function trySlice(uint64 account, uint64 to, uint256 kept) external returns (uint256) {
-        ILedger.PositionView[] memory held = ledger.positions(account);
-        ILiquidator.Liquidation memory request;
-        (request.account, request.to) = (account, to);
-        request.witness = _witness(account);
-        Requirement memory r = engine.requirement(account);
-        int256 health = engine.health(r);
-        int256 least = r.equity < 0 || r.maintenance < 500e18 || health <= 0 ? int256(0) : health * 1e18 / 1.09e18;
-        request.legs = _legs(held, int256(kept) > least ? int256(kept) : least);
-        CHEATS.prank(ownerOf[to]);
-        uint256 payment = liquidator.liquidate(request).payment;
-        drifting += 3 * held.length;
-        ++liquidations;
-        return payment;
     }
 
     /// @notice Tokens that take a fee, shrank or freeze are refused; as they are otherwise they are deposited.
@@ -180,8 +167,12 @@ abstract contract Adversaries is Attackers, ILiquidationCallback {
         } catch {}
     }
 
+    /// @dev Leaves `kept` (1e18) of every position, or what the health asks for. @return payment 0 where it is refused.
     function _slice(uint64 account, uint64 to, uint256 kept) private returns (uint256 payment) {
-        (bool done, bytes memory answer) = address(this).call(abi.encodeCall(this.trySlice, (account, to, kept)));
+        Requirement memory r = engine.requirement(account);
+        int256 least = _keptFor(r, engine.health(r), 1.04e18);
+        (bool done, bytes memory answer) =
+            _attempt(abi.encodeCall(this.tryLiquidate, (account, to, int256(kept) > least ? int256(kept) : least)));
         if (done) payment = abi.decode(answer, (uint256));
     }
 
@@ -190,12 +181,12 @@ abstract contract Adversaries is Attackers, ILiquidationCallback {
         uint256 kind = seed % 10;
         seed >>= 8;
         bool done;
-        if (kind == 0) (done,) = address(this).call(abi.encodeCall(this.tryWithdraw, (one, WETH, seed)));
-        else if (kind == 1) (done,) = address(this).call(abi.encodeCall(this.tryWithdraw, (one, USDC, seed)));
-        else if (kind == 2) (done,) = address(this).call(abi.encodeCall(this.tryTransfer, (one, other, WETH, seed)));
-        else if (kind == 3) (done,) = address(this).call(abi.encodeCall(this.selfTrade, (one, other, seed)));
-        else if (kind == 4) (done,) = address(this).call(abi.encodeCall(this.selfLiquidate, (one, other)));
-        else if (kind == 5) (done,) = address(this).call(abi.encodeCall(this.selfConvert, (one, other, seed)));
+        if (kind == 0) done = _tried(abi.encodeCall(this.tryWithdraw, (one, WETH, seed)));
+        else if (kind == 1) done = _tried(abi.encodeCall(this.tryWithdraw, (one, USDC, seed)));
+        else if (kind == 2) done = _tried(abi.encodeCall(this.tryTransfer, (one, other, WETH, seed)));
+        else if (kind == 3) done = _tried(abi.encodeCall(this.selfTrade, (one, other, seed)));
+        else if (kind == 4) done = _tried(abi.encodeCall(this.selfLiquidate, (one, other)));
+        else if (kind == 5) done = _tried(abi.encodeCall(this.selfConvert, (one, other, seed)));
         else if (kind == 6) (done,) = address(liquidator).call(abi.encodeCall(liquidator.coverDeficit, (one)));
         else if (kind == 7) (done,) = address(queue).call(abi.encodeCall(queue.claim, (1 + seed % (queue.claimCount() + 1))));
         else if (kind == 8) (done,) = address(ledger).call(abi.encodeCall(ledger.accrue, (one)));
@@ -211,10 +202,9 @@ abstract contract Adversaries is Attackers, ILiquidationCallback {
         value = _equityDown(one) + _equityDown(other) + usdc.balanceOf(owner) * 1e12;
         value += (weth.balanceOf(owner) * spots[ETH] + wbtc.balanceOf(owner) * 1e10 * spots[BTC]) / WAD;
         for (uint256 id = queue.claimCount(); id > paidClaims; --id) {
-            if (queue.claimOf(id).to != owner) continue;
-            uint256 left = queue.claimOf(id).quantity - queue.claimOf(id).paid;
-            uint8 index = queue.claimOf(id).index;
-            value += index == USDC ? left : left * spots[index == WBTC ? BTC : ETH] / WAD;
+            IWithdrawalQueue.Claim memory c = queue.claimOf(id);
+            if (c.to != owner) continue;
+            value += c.index == USDC ? c.quantity - c.paid : (c.quantity - c.paid) * spots[c.index == WBTC ? BTC : ETH] / WAD;
         }
     }
 }

@@ -81,10 +81,10 @@ abstract contract Attackers is Deleveraging {
     function _move(uint64 one, uint64 other, uint256 seed) private returns (bool done) {
         uint256 kind = seed % 5;
         seed >>= 8;
-        if (kind == 0) (done,) = address(this).call(abi.encodeCall(this.selfTrade, (one, other, seed)));
-        else if (kind == 1) (done,) = address(this).call(abi.encodeCall(this.selfLiquidate, (one, other)));
-        else if (kind == 2) (done,) = address(this).call(abi.encodeCall(this.selfConvert, (one, other, seed)));
-        else if (kind == 3) (done,) = address(this).call(abi.encodeCall(this.selfTransfer, (one, other, seed)));
+        if (kind == 0) done = _tried(abi.encodeCall(this.selfTrade, (one, other, seed)));
+        else if (kind == 1) done = _tried(abi.encodeCall(this.selfLiquidate, (one, other)));
+        else if (kind == 2) done = _tried(abi.encodeCall(this.selfConvert, (one, other, seed)));
+        else if (kind == 3) done = _tried(abi.encodeCall(this.selfTransfer, (one, other, seed)));
         else (done,) = address(liquidator).call(abi.encodeCall(liquidator.flag, (one, _witness(one))));
     }
 

@@ -25,46 +25,48 @@ contract Campaign is Shutdown {
     constructor() {
         _enlist();
         _enlistAdversaries();
-        // What is dear is drawn seldom: millions of calls are wanted, and enough of each.
-        _add("deposit", this.deposit.selector, 24);
-        _add("withdraw", this.withdraw.selector, 7);
-        _add("cancel", this.cancel.selector, 16);
-        _add("setOperator", this.setOperator.selector, 16);
-        _add("trade", this.trade.selector, 9);
-        _add("unwind", this.unwind.selector, 8);
-        _add("collectFees", this.collectFees.selector, 20);
-        _add("donate", this.donate.selector, 20);
-        _add("moveMarket", this.moveMarket.selector, 12);
-        _add("jumpTime", this.jumpTime.selector, 12);
-        _add("liquidate", this.liquidate.selector, 20);
-        _add("flag", this.flag.selector, 10);
-        _add("liquidateHealthy", this.liquidateHealthy.selector, 7);
-        _add("coverDeficit", this.coverDeficit.selector, 11);
-        _add("convertCollateral", this.convertCollateral.selector, 17);
-        _add("flagDebt", this.flagDebt.selector, 19);
-        _add("transfer", this.transfer.selector, 7);
-        _add("movePosition", this.movePosition.selector, 10);
-        _add("changeMode", this.changeMode.selector, 7);
-        _add("cancelAll", this.cancelAll.selector, 20);
-        _add("claimWithdrawal", this.claimWithdrawal.selector, 10);
-        _add("provide", this.provide.selector, 24);
-        _add("requestExit", this.requestExit.selector, 16);
-        _add("payExit", this.payExit.selector, 9);
-        _add("accrue", this.accrue.selector, 32);
-        _add("updateFunding", this.updateFunding.selector, 24);
-        _add("settleExpired", this.settleExpired.selector, 7);
-        _add("poke", this.poke.selector, 16);
-        _add("tighten", this.tighten.selector, 16);
-        _add("loosen", this.loosen.selector, 16);
-        _add("openDeficit", this.openDeficit.selector, 19);
-        _add("nominate", this.nominate.selector, 16);
-        _add("executeDeficit", this.executeDeficit.selector, 16);
-        _add("repayClaim", this.repayClaim.selector, 12);
-        _add("attack", this.attack.selector, 10);
-        _add("reenter", this.reenter.selector, 7);
-        _add("liquidateThrough", this.liquidateThrough.selector, 19);
-        _add("sandwich", this.sandwich.selector, 18);
-        _add("oddToken", this.oddToken.selector, 6);
+        // What is dear is drawn as seldom as leaves it above a hundredth of the calls that did something: millions of them are wanted.
+        _add("deposit", this.deposit.selector, 48);
+        _add("withdraw", this.withdraw.selector, 10);
+        _add("cancel", this.cancel.selector, 40);
+        _add("setOperator", this.setOperator.selector, 40);
+        _add("trade", this.trade.selector, 13);
+        _add("unwind", this.unwind.selector, 12);
+        _add("collectFees", this.collectFees.selector, 48);
+        _add("donate", this.donate.selector, 32);
+        _add("moveMarket", this.moveMarket.selector, 16);
+        _add("jumpTime", this.jumpTime.selector, 18);
+        _add("liquidate", this.liquidate.selector, 13);
+        _add("flag", this.flag.selector, 11);
+        _add("liquidateHealthy", this.liquidateHealthy.selector, 11);
+        _add("coverDeficit", this.coverDeficit.selector, 18);
+        _add("convertCollateral", this.convertCollateral.selector, 10);
+        _add("flagDebt", this.flagDebt.selector, 10);
+        _add("transfer", this.transfer.selector, 10);
+        _add("movePosition", this.movePosition.selector, 12);
+        _add("changeMode", this.changeMode.selector, 12);
+        _add("cancelAll", this.cancelAll.selector, 40);
+        _add("claimWithdrawal", this.claimWithdrawal.selector, 12);
+        _add("provide", this.provide.selector, 40);
+        _add("requestExit", this.requestExit.selector, 12);
+        _add("payExit", this.payExit.selector, 10);
+        _add("accrue", this.accrue.selector, 96);
+        _add("updateFunding", this.updateFunding.selector, 48);
+        _add("settleExpired", this.settleExpired.selector, 11);
+        _add("poke", this.poke.selector, 24);
+        _add("tighten", this.tighten.selector, 20);
+        _add("loosen", this.loosen.selector, 20);
+        _add("openDeficit", this.openDeficit.selector, 11);
+        _add("nominate", this.nominate.selector, 11);
+        _add("executeDeficit", this.executeDeficit.selector, 13);
+        _add("repayClaim", this.repayClaim.selector, 15);
+        _add("attack", this.attack.selector, 15);
+        _add("reenter", this.reenter.selector, 10);
+        _add("liquidateThrough", this.liquidateThrough.selector, 16);
+        _add("sandwich", this.sandwich.selector, 12);
+        _add("settleBatch", this.settleBatch.selector, 10);
+        _add("depositWithPermit", this.depositWithPermit.selector, 10);
+        _add("oddToken", this.oddToken.selector, 10);
     }
 
     /// @notice A burst of calls, all of them derived from `seed`.
@@ -103,6 +105,9 @@ contract Campaign is Shutdown {
         bytes32 code = keccak256(abi.encode(deployed, address(this).codehash));
         line = string.concat('{"code": "', LibString.toHexString(uint256(code)), '", "drift": ', LibString.toString(drift()));
         line = string.concat(line, ', "drifting": ', LibString.toString(drifting), ', "gain": ', LibString.toString(largestGain));
+        line = string.concat(line, ', "liquidations": ', LibString.toString(liquidations));
+        line = string.concat(line, ', "lack": ', LibString.toString(largestLack));
+        line = string.concat(line, ', "with_legs": ', LibString.toString(conversionsWithLegs));
         line = string.concat(line, ', "nested": [', LibString.toString(nested), ", ", LibString.toString(nestedRefused), "]");
         line = string.concat(line, ', "handlers": {');
         for (uint256 i; i < _names.length; ++i) {

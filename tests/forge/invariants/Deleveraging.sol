@@ -12,8 +12,7 @@ abstract contract Deleveraging is Actors {
         uint64 account = _fragile(who);
         _fundLiquidator();
         _sink(account, -int256(1e18 + depth % 2e18));
-        deleverager.openDeficit(account);
-        _open.push(account);
+        this.tryOpenDeficit(account);
     }
 
     /// @dev Whoever stands opposite an open deficit with a profit, nominated by anybody; without one a deficit is opened.

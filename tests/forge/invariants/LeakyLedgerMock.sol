@@ -12,7 +12,8 @@ contract LeakyLedgerMock {
         NONE,
         ROUNDING, // notional down for the buyer and up for the seller: a unit for each
         SIZE, // the buyer's first position gets a lot, or a unit, that the seller does not give
-        COLLATERAL // a unit more than was deposited
+        COLLATERAL, // a unit more than was deposited
+        TOLL // whoever sends cash loses a dollar more than arrives
     }
 
     /// @dev Storage of the real ledger: accounts' mapping, and the first position within an account.
@@ -41,6 +42,10 @@ contract LeakyLedgerMock {
                 _call(abi.encodeCall(ILedger.changeCash, (seller, 1, ILedger.CashReason.TRADE)));
             }
             if (LEAK == Leak.SIZE) _growFirstPosition(buyer);
+        }
+        if (LEAK == Leak.TOLL && msg.sig == ILedger.transferCash.selector) {
+            (uint64 from,,) = abi.decode(msg.data[4:], (uint64, uint64, uint256));
+            _call(abi.encodeCall(ILedger.changeCash, (from, -1e18, ILedger.CashReason.TRADE)));
         }
         if (LEAK == Leak.COLLATERAL && msg.sig == ILedger.changeCollateral.selector) {
             (uint64 account, uint8 index,) = abi.decode(msg.data[4:], (uint64, uint8, int256));

@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {ILedger} from "../../../contracts/interfaces/ILedger.sol";
 import {ILiquidator} from "../../../contracts/interfaces/ILiquidator.sol";
 import {Requirement} from "../../../contracts/interfaces/IMarginEngine.sol";
+import {InstrumentId} from "../../../contracts/types/InstrumentId.sol";
 import {MarginMode} from "../../../contracts/types/Book.sol";
 import {Handlers} from "./Handlers.sol";
 import {CHEATS} from "./World.sol";
@@ -16,13 +17,23 @@ abstract contract Liquidations is Handlers {
     uint256 private constant SMALL_REWARD = 5e18;
 
     uint256 public liquidations;
+    int256 internal largestLack; // of what INV-LIQ-IMPROVES asks for: roundings
 
-    /// @dev To a health between 0.6 and 1.05, now and then below nothing; half of what follows takes the proportionate share.
+    /// @notice To a health between 0.6 and 1.04, now and then below nothing; half of what follows takes the proportionate share. Where that
+    /// is refused, some liquidation must not be (docs/invariants.md: INV-LIQ-POSSIBLE).
     function liquidate(uint256 who, uint256 depth, uint256 how) external {
         uint64 account = _trader(who);
         _fundLiquidator();
-        Requirement memory r = _sink(account, depth % 8 == 0 ? -int256(depth >> 8) % 0.5e18 : int256(0.6e18 + (depth >> 8) % 0.44e18));
-        _liquidate(account, r, how);
+        Requirement memory r = _sink(account, depth % 8 == 0 ? -int256(depth >> 8) % 0.1e18 : int256(0.6e18 + (depth >> 8) % 0.44e18));
+        if (r.equity < -1_000e18) {
+            // Deeper than the fund likes to pay: its owner brings some of it back
+            pay(account, USDC, _wholeUp(uint256(-r.equity) - depth % 1_000e18));
+            r = engine.requirement(account);
+        }
+        int256 health = engine.health(r);
+        // What brings health to between the present one and 1.09
+        int256 target = how % 2 == 0 ? int256(1.07e18) : health + int256(how >> 8) % 0.3e18;
+        if (!_tried(abi.encodeCall(this.tryLiquidate, (account, LIQUIDATOR_ACCOUNT, _keptFor(r, health, target))))) _requireLiquidatable(account);
     }
 
     /// @dev The first account from `who` on whose health a witness proves to be below 1.
@@ -71,13 +82,45 @@ abstract contract Liquidations is Handlers {
         liquidator.coverDeficit(account);
     }
 
-    /// @dev An account with collateral that owes: what it has in cash goes out by a trade's loss. A part of the debt is bought out.
-    function convertCollateral(uint256 who, uint256 share) external {
-        (uint64 account, uint8 index) = _debtor(who);
-        _fundLiquidator();
-        _fresh();
+    // --- parts ---
+
+    /// @notice One liquidation of `account` by `to`, which leaves `kept` (1e18) of every position.
+    /// @dev Public for the call that catches its revert.
+    function tryLiquidate(uint64 account, uint64 to, int256 kept) external returns (uint256 payment) {
+        return _liquidate(account, to, _legs(ledger.positions(account), kept));
+    }
+
+    /// @notice The same of the positions in one underlying.
+    function tryLiquidateOnly(uint64 account, uint8 underlying, int256 kept) external {
+        ILiquidator.LiquidationLeg[] memory legs = _legs(ledger.positions(account), kept);
+        uint256 count;
+        for (uint256 i; i < legs.length; ++i) {
+            if (InstrumentId.wrap(legs[i].instrument).underlying() == underlying) legs[count++] = legs[i];
+        }
+        assembly ("memory-safe") {
+            mstore(legs, count)
+        }
+        _liquidate(account, LIQUIDATOR_ACCOUNT, legs);
+    }
+
+    function _liquidate(uint64 account, uint64 to, ILiquidator.LiquidationLeg[] memory legs) private returns (uint256 payment) {
+        ILiquidator.Liquidation memory request;
+        (request.account, request.to, request.legs) = (account, to, legs);
+        request.witness = _witness(account);
+        Requirement memory r = engine.requirement(account);
+        uint256 feeRate = liquidator.feeNow();
+        CHEATS.prank(ownerOf[to]);
+        ILiquidator.Outcome memory out = liquidator.liquidate(request);
+        drifting += 3 * legs.length;
+        ++liquidations;
+        _requireImproved(account, r, out, feeRate);
+        return out.payment;
+    }
+
+    /// @dev For `_requireLiquidatable`: the collateral's share that pays the debt, at most `share` (1e18) of it.
+    function tryConvert(uint64 account, uint8 index, uint256 share) external {
         uint256 held = ledger.collateral(account, index);
-        uint256 quantity = uint256(-ledger.cash(account)) * WAD / spots[index] * (1 + share % 100) / 100;
+        uint256 quantity = uint256(-ledger.cash(account)) * WAD / spots[index] * share / WAD;
         if (quantity > held) quantity = held;
         uint256 unit = vault.unit(index);
         if (quantity >= unit) quantity -= quantity % unit;
@@ -85,73 +128,63 @@ abstract contract Liquidations is Handlers {
         liquidator.convertCollateral(account, LIQUIDATOR_ACCOUNT, index, quantity, type(uint256).max);
     }
 
-    function flagDebt(uint256 who) external {
-        (uint64 account,) = _debtor(who);
-        liquidator.flagDebt(account);
+    function tryOpenDeficit(uint64 account) external {
+        deleverager.openDeficit(account);
+        _open.push(account);
     }
 
-    // --- parts ---
+    /// @dev Share of every position to keep (1e18) that would bring health to `target` if the requirement fell in proportion.
+    function _keptFor(Requirement memory r, int256 health, int256 target) internal pure returns (int256) {
+        if (target > 1.09e18) target = 1.09e18;
+        bool all = r.equity < 0 || r.maintenance < SMALL;
+        if (all) return 0;
+        if (health <= 0) return 0.1e18; // nothing brings it up, and not all of it may go
+        return target <= health ? int256(0) : health * 1e18 / target;
+    }
 
-    /// @dev The first account from `who` on that owes more than the cap and has collateral; where there is none, one is made to.
-    function _debtor(uint256 who) private returns (uint64 account, uint8 index) {
-        for (uint256 i; i < TRADERS; ++i) {
-            account = _trader(who % TRADERS + i);
-            if (ledger.cash(account) >= -100e18) continue; // DEBT_CAP
-            for (index = WETH; index <= WBTC; ++index) {
-                if (ledger.collateral(account, index) != 0) return (account, index);
+    /// @dev Share of every position (1e18) that stays where the fund pays the deficit and the reward of the rest, and has as much.
+    function _keptForFund(Requirement memory r) private view returns (int256) {
+        uint256 most = type(uint256).max;
+        for (uint8 u; u < 2; ++u) {
+            uint256 available = fund.available(address(liquidator), u);
+            if (available < most) most = available;
+        }
+        uint256 all = uint256(-r.equity) + r.grossNotional / 1_000 + WAD; // BANKRUPT_REWARD is 0.1 %
+        return most < all ? int256(WAD - WAD * most * 9 / 10 / all) : int256(0);
+    }
+
+    /// @notice INV-LIQ-POSSIBLE: at fresh prices, with what expired settled, somebody with enough margin can work on whoever is
+    /// under-margined. Does it; ends the campaign where nothing works.
+    function _requireLiquidatable(uint64 account) internal {
+        if (block.timestamp >= near) _passExpiry();
+        _settleExpired(account);
+        _fresh();
+        Requirement memory r = engine.requirement(account);
+        int256 health = engine.health(r);
+        if (health >= 1e18 || ledger.deficitOpen(account)) revert NothingToDo();
+        Requirement memory own = engine.requirement(LIQUIDATOR_ACCOUNT);
+        int256 missing = int256(own.initial + 2 * r.initial) - own.marginEquityInitial;
+        if (missing > 0) pay(LIQUIDATOR_ACCOUNT, USDC, _wholeUp(uint256(missing))); // whoever does it is good for it
+        bytes8 keeps = r.equity < 0 ? bytes8(0x0032194b5a5f6163) : bytes8(0x5f5a4b3219055f00); // per cent
+        if (_tried(abi.encodeCall(this.tryLiquidate, (account, LIQUIDATOR_ACCOUNT, _keptFor(r, health, 1.02e18))))) return;
+        for (uint256 i; i < 8; ++i) {
+            int256 kept = int256(uint256(uint8(keeps[i]))) * 0.01e18;
+            if (_tried(abi.encodeCall(this.tryLiquidate, (account, LIQUIDATOR_ACCOUNT, kept)))) return;
+        }
+        if (r.equity < 0) {
+            if (_tried(abi.encodeCall(this.tryOpenDeficit, (account)))) return;
+            // The fund may pay the deficit, but not the reward for all of the book, or not for one of its underlyings
+            if (_tried(abi.encodeCall(this.tryLiquidate, (account, LIQUIDATOR_ACCOUNT, _keptForFund(r))))) return;
+            for (uint256 i; i < 8; ++i) {
+                if (_tried(abi.encodeCall(this.tryLiquidateOnly, (account, uint8(i % 2), 1e18 - int256(1e18 / 10 ** (i / 2)))))) return;
             }
         }
-        (account, index) = (uint64(4 + who % (TRADERS - 3)), WETH);
-        _indebt(account);
-    }
-
-    /// @dev Takes its cash out, loses by a perp what it does not have, and has closed it.
-    function _indebt(uint64 account) private {
-        pay(account, WETH, 50_000e18 * WAD / spots[ETH]);
-        _ready(account);
-        uint256 cash = _cashDown(account) / 1e12 * 1e12;
-        if (cash != 0) {
-            CHEATS.prank(ownerOf[account]);
-            clearing.withdraw(account, USDC, cash, ownerOf[account]);
+        for (uint8 index = WETH; index <= WBTC && ledger.cash(account) < 0; ++index) {
+            if (ledger.collateral(account, index) == 0) continue;
+            if (_tried(abi.encodeCall(this.tryConvert, (account, index, WAD)))) return;
+            if (_tried(abi.encodeCall(this.tryConvert, (account, index, WAD / 8)))) return;
         }
-        uint112 perp = _instrumentFor(account, 0);
-        int256 before = ledger.positionSize(account, perp);
-        uint256 size = 100_000e18 * WAD / spots[ETH];
-        bool up = spots[ETH] < 3_400e18;
-        _fresh();
-        this.tryUnwind(account, LIQUIDATOR_ACCOUNT, perp, up ? int256(1) : -1, size);
-        _shift(up, 0.02e18);
-        this.tryUnwind(account, LIQUIDATOR_ACCOUNT, perp, up ? -1 : int256(1), size);
-        if (ledger.positionSize(account, perp) != before || ledger.cash(account) >= -100e18) revert NothingToDo();
-    }
-
-    /// @dev At mark: what a bankrupt account may always do.
-    function _close(uint64 account) internal {
-        ILedger.PositionView[] memory held = ledger.positions(account);
-        for (uint256 i; i < held.length; ++i) {
-            (uint112 instrument, int256 size) = (held[i].instrument, held[i].size);
-            if (size > 0) _settle(LIQUIDATOR_ACCOUNT, account, instrument, uint256(size), _mark(instrument));
-            else _settle(account, LIQUIDATOR_ACCOUNT, instrument, uint256(-size), _mark(instrument));
-        }
-    }
-
-    function _liquidate(uint64 account, Requirement memory r, uint256 how) internal {
-        ILedger.PositionView[] memory held = ledger.positions(account);
-        ILiquidator.Liquidation memory request;
-        (request.account, request.to) = (account, LIQUIDATOR_ACCOUNT);
-        request.witness = _witness(account);
-        int256 health = engine.health(r);
-        bool all = r.equity < 0 || r.maintenance < SMALL;
-        // What brings health to between the present one and 1.09
-        int256 target = how % 2 == 0 ? int256(1.09e18) : health + int256(how >> 8) % 0.3e18;
-        if (target > 1.09e18) target = 1.09e18;
-        request.legs = _legs(held, all || health <= 0 || target <= health ? int256(0) : health * 1e18 / target);
-        uint256 feeRate = liquidator.feeNow();
-        CHEATS.prank(ownerOf[LIQUIDATOR_ACCOUNT]);
-        ILiquidator.Outcome memory out = liquidator.liquidate(request);
-        drifting += 3 * held.length;
-        ++liquidations;
-        _requireImproved(account, r, out, feeRate);
+        revert InvariantBroken("INV-LIQ-POSSIBLE", account, int256(r.maintenance), r.marginEquityMaintenance);
     }
 
     /// @dev Of every position the share that is not `kept` (1e18).
@@ -169,13 +202,15 @@ abstract contract Liquidations is Handlers {
     }
 
     /// @dev INV-LIQ-IMPROVES, INV-LIQ-NOT-TOO-MUCH by the exact requirement before (`r`) and after.
-    function _requireImproved(uint64 account, Requirement memory r, ILiquidator.Outcome memory out, uint256 feeRate) internal view {
+    function _requireImproved(uint64 account, Requirement memory r, ILiquidator.Outcome memory out, uint256 feeRate) internal {
         if (out.tier == ILiquidator.Tier.BANKRUPT) return;
         Requirement memory a = engine.requirement(account);
         int256 fell = int256(r.maintenance) - r.marginEquityMaintenance - int256(a.maintenance) + a.marginEquityMaintenance;
-        int256 least = int256(out.release * (WAD - out.discount - feeRate) / WAD) - DUST;
+        int256 least = int256(out.release * (WAD - out.discount - feeRate) / WAD);
         bool small = out.requirementBefore < SMALL;
         if (small) least -= int256(SMALL_REWARD);
+        if (least - fell > largestLack) largestLack = least - fell;
+        least -= DUST;
         if (fell < least) revert InvariantBroken("INV-LIQ-IMPROVES", account, least, fell);
         if (small) return;
         int256 health = engine.health(a);

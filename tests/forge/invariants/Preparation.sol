@@ -7,34 +7,29 @@ import {IClearing} from "../../../contracts/interfaces/IClearing.sol";
 import {ILedger} from "../../../contracts/interfaces/ILedger.sol";
 import {Requirement, Witness} from "../../../contracts/interfaces/IMarginEngine.sol";
 import {GroupReport, UnderlyingReport} from "../../../contracts/interfaces/IMarginReport.sol";
-import {MarginMode} from "../../../contracts/types/Book.sol";
+import {Leg, MarginMode} from "../../../contracts/types/Book.sol";
 import {InstrumentId, Kind} from "../../../contracts/types/InstrumentId.sol";
 import {IRiskParameters} from "../../../contracts/interfaces/IRiskParameters.sol";
 import {Parameter, VOL_DOWN, VOL_NONE, VOL_UP} from "../../../contracts/types/Parameter.sol";
-import {CHEATS, World} from "./World.sol";
+import {Market} from "./Market.sol";
+import {CHEATS} from "./World.sol";
 
 /// @title How handlers bring about what they need
 /// @notice A handler first tries on the state as it is. Where that is refused it makes the state in which it is allowed, by means that
 /// somebody has: an owner tops up, the governor loosens, a price arrives, the market moves. So millions of calls do something, and
 /// accounts that the market ruined come back.
-abstract contract Preparation is World {
+abstract contract Preparation is Market {
     int256 private constant SWAD = 1e18;
     /// @dev What an account's value may differ by between two ways to round its marks: 1e-15 of what large accounts hold. USD 1e18.
     int256 internal constant DUST = 1e12;
     /// @dev A close rounds its price by less than a unit per contract; nobody here holds a million contracts.
     uint256 private constant PER_CLOSE = 1e6;
     uint32 private constant TERM = 2 days; // between two near expiries
+    /// @dev Initial margin that no trader's book outgrows for long, USD 1e18: of books that only grow, concentration refuses everything.
+    uint256 private constant LARGE = 100_000e18;
 
-    /// @dev Counted as refused: only calls that did something count.
-    error NothingToDo();
-    /// @notice What must never happen did; ends the campaign.
-    error InvariantBroken(string what, uint64 account, int256 bound, int256 found);
-
-    /// @notice Operations that may round: positions that changed hands, carry that was realised.
-    uint256 public drifting;
     uint32 internal expired; // the last near expiry that passed; 0: none
     uint64[] internal _open; // accounts whose deficit is open
-    uint64 private _nonce;
 
     /// @dev Before a campaign: light scans, deficits that the fund cannot pay, exits within hours, collateral of two kinds, an expiry near.
     function _enlist() internal {
@@ -70,13 +65,14 @@ abstract contract Preparation is World {
         return uint64(seed % TRADERS) + 1;
     }
 
-    /// @dev Able to act: prices fresh, nothing tripped, no deficit open, nothing owed, margin twice what is needed and more.
+    /// @dev Able to act: prices fresh, nothing tripped, no deficit open, nothing owed, a quarter more margin than is needed and more.
     function _ready(uint64 account) internal {
         _calm();
         for (uint256 tries; _open.length != 0; ++tries) {
             uint64 bankrupt = _open[_open.length - 1];
             // Nobody is left to bear it: its owner comes back
-            if (tries > 8) pay(bankrupt, USDC, _wholeUp(uint256(-engine.requirement(bankrupt).equity)));
+            int256 equity = tries > 1 ? engine.requirement(bankrupt).equity : int256(0);
+            if (equity < 0) pay(bankrupt, USDC, _wholeUp(uint256(-equity)));
             _execute(_open.length - 1, type(uint256).max, true);
         }
         if (block.timestamp >= near) _passExpiry();
@@ -84,10 +80,11 @@ abstract contract Preparation is World {
         _fresh();
         uint256 claim = deleverager.deficit(account).claim;
         Requirement memory r = engine.requirement(account);
-        int256 cash = 5_000e18 + int256(claim) - ledger.cash(account);
+        (int256 carry,) = ledger.accrued(account);
+        int256 cash = 5_000e18 + int256(claim) + carry - ledger.cash(account);
         if (cash > 0) pay(account, USDC, _wholeUp(uint256(cash)));
         else cash = 0;
-        int256 short = int256(2 * r.initial + 10_000e18 + claim) - r.marginEquityInitial - cash;
+        int256 short = int256(r.initial * 5 / 4 + 25_000e18 + claim) - r.marginEquityInitial - cash;
         if (short > 0) _bring(account, uint256(short));
         if (claim != 0) deleverager.repayClaim(account);
     }
@@ -97,6 +94,33 @@ abstract contract Preparation is World {
     function _bring(uint64 account, uint256 amount) private {
         if (account <= 3 || ledger.account(account).mode == MarginMode.PORTFOLIO) pay(account, USDC, _wholeUp(amount));
         else pay(account, WETH, amount * 10 / 7 * WAD / spots[ETH]);
+    }
+
+    /// @dev Closed at mark; the owner takes out what is more than it needs.
+    function _downsize(uint64 account) private {
+        ILedger.PositionView[] memory held = ledger.positions(account);
+        for (uint256 i; i < held.length; ++i) {
+            _tried(abi.encodeCall(this.tryUnwind, (account, LIQUIDATOR_ACCOUNT, held[i].instrument, held[i].size, _sizeOf(held[i]))));
+        }
+        int256 debt = 5_000e18 - ledger.cash(account); // losses realised
+        if (debt > 0) pay(account, USDC, _wholeUp(uint256(debt)));
+        for (uint8 index = WETH; index <= WBTC; ++index) {
+            uint256 most = LARGE * WAD / spots[index];
+            uint256 quantity = ledger.collateral(account, index);
+            if (quantity > 2 * most) _tried(abi.encodeCall(this.tryTakeOut, (account, index, quantity - most)));
+        }
+        uint256 cash = _cashDown(account);
+        if (cash > 2 * LARGE && !_tried(abi.encodeCall(this.tryTakeOut, (account, USDC, cash - LARGE)))) {
+            _tried(abi.encodeCall(this.tryTakeOut, (account, USDC, (cash - LARGE) * 2 / 5))); // half of a fresh profit stays for a day
+        }
+    }
+
+    /// @dev At mark: what a bankrupt account may always do.
+    function _close(uint64 account) internal {
+        ILedger.PositionView[] memory held = ledger.positions(account);
+        for (uint256 i; i < held.length; ++i) {
+            this.tryUnwind(account, LIQUIDATOR_ACCOUNT, held[i].instrument, held[i].size, _sizeOf(held[i]));
+        }
     }
 
     /// @return positions Settled, of the expiry that passed.
@@ -137,20 +161,36 @@ abstract contract Preparation is World {
     function _lever(uint64 account) internal {
         _ready(account);
         _fundLiquidator();
+        Requirement memory r = engine.requirement(account);
+        if (r.initial > LARGE || r.marginEquityInitial > int256(3 * LARGE)) {
+            _downsize(account);
+            r = engine.requirement(account);
+        }
         (uint64 with, uint112 instrument) = (LIQUIDATOR_ACCOUNT, instruments[account % 2 == 0 ? 0 : 4]);
         ILedger.Account memory a = ledger.account(account);
         if (a.mode == MarginMode.ISOLATED && a.positionCount != 0) instrument = ledger.positions(account)[0].instrument;
         InstrumentId id = InstrumentId.wrap(instrument);
-        Requirement memory r = engine.requirement(account);
-        if (r.marginEquityInitial <= int256(r.initial)) revert NothingToDo();
-        uint256 notional = uint256(r.marginEquityInitial - int256(r.initial)) * (a.mode == MarginMode.PORTFOLIO ? 2 : 10);
-        if (id.isOption()) notional /= 4;
-        uint256 size = notional * WAD / spots[id.underlying()] + 1;
+        int256 room = r.marginEquityInitial - int256(r.initial);
+        if (room <= 0) revert NothingToDo();
+        int256 held = ledger.positionSize(account, instrument);
         int256 delta = _delta(account);
-        bool long_ = delta != 0 && _mayMove(delta < 0) ? delta > 0 : spots[ETH] > 3_400e18;
-        if (id.kind() == Kind.PUT) long_ = !long_;
-        if (long_) _settle(account, with, instrument, size, _mark(instrument));
-        else _settle(with, account, instrument, size, _mark(instrument));
+        // More of what it holds: a flip would realise the loss that made it poor
+        bool long_ = spots[ETH] > 3_400e18;
+        if (held != 0) long_ = held > 0;
+        else if (delta != 0 && _mayMove(delta < 0)) long_ = (delta > 0) != (id.kind() == Kind.PUT);
+        Leg[] memory trade_ = new Leg[](1);
+        trade_[0].instrument = instrument;
+        trade_[0].price = uint128(_mark(instrument));
+        int256 size = room * SWAD / int256(spots[id.underlying()]) + 1;
+        if (a.mode == MarginMode.PORTFOLIO || id.isOption()) size *= 4;
+        else size *= 10;
+        trade_[0].size = int128(long_ ? size : -size);
+        // Concentration and options ask for more than a tenth: what a trial of it would take says how much fits
+        Requirement memory tried = engine.preview(account, trade_, 0);
+        int256 taken = room - tried.marginEquityInitial + int256(tried.initial);
+        if (taken > room * 19 / 20) size = size * room * 19 / 20 / taken;
+        if (long_) _settle(account, with, instrument, uint256(size), trade_[0].price);
+        else _settle(with, account, instrument, uint256(size), trade_[0].price);
     }
 
     /// @dev Moves the market until the account's margin equity is `target` (1e18) of its maintenance requirement or less; levers it up
@@ -158,14 +198,18 @@ abstract contract Preparation is World {
     function _sink(uint64 account, int256 target) internal returns (Requirement memory r) {
         if (ledger.deficitOpen(account)) _ready(account);
         _fresh();
-        for (uint256 step; step < 6; ++step) {
+        for (uint256 step; step < 7; ++step) {
             r = engine.requirement(account);
             int256 room = r.marginEquityMaintenance - int256(r.maintenance) * target / SWAD;
             if (room <= 0 && r.maintenance > r.longOptions) return r;
             int256 delta = _delta(account);
             int256 size = delta < 0 ? -delta : delta;
-            if (size == 0 || size < 3 * room || !_mayMove(delta < 0)) {
-                if (step > 2) revert NothingToDo();
+            if (delta != 0 && !_mayMove(delta < 0)) {
+                _recover();
+                continue;
+            }
+            if (size == 0 || size < 3 * room) {
+                if (step > 3) revert NothingToDo();
                 _lever(account);
                 continue;
             }
@@ -221,51 +265,6 @@ abstract contract Preparation is World {
         return (quantity / 1e12 + 1) * 1e12;
     }
 
-    // --- market ---
-
-    function _fresh() internal {
-        (,, uint256 signedAt) = door.prices(ETH);
-        if (block.timestamp != signedAt) publish();
-    }
-
-    /// @dev One call in eight works on prices as old as they are.
-    function _refresh(uint256 seed) internal {
-        if (seed % 8 != 0) _fresh();
-    }
-
-    /// @dev The governor loosens whatever is tight.
-    function _calm() internal {
-        if (!breaker.anyTripped()) return;
-        _loosen(GLOBAL);
-        _loosen(ETH);
-        _loosen(BTC);
-    }
-
-    function _loosen(uint8 scope) internal returns (bool) {
-        (ICircuitBreaker.State held, ICircuitBreaker.State automatic,) = breaker.scope(scope);
-        if (held == ICircuitBreaker.State.NORMAL && automatic == ICircuitBreaker.State.NORMAL) return false;
-        breaker.loosen(scope, ICircuitBreaker.State.NORMAL);
-        return true;
-    }
-
-    /// @dev Both by the same share, inside a third and three times where they began.
-    function _shift(bool up, uint256 move) internal {
-        CHEATS.warp(block.timestamp + 1);
-        _scale(ETH, up ? WAD + move : WAD - move);
-        _scale(BTC, up ? WAD + move : WAD - move);
-        publish();
-    }
-
-    function _scale(uint8 u, uint256 factor) internal {
-        uint256 opening = u == ETH ? 3_400e18 : 94_000e18;
-        uint256 moved = spots[u] * factor / WAD;
-        if (moved > opening / 3 && moved < opening * 3) spots[u] = moved;
-    }
-
-    function _mayMove(bool up) private view returns (bool) {
-        return up ? spots[ETH] < 8_000e18 && spots[BTC] < 220_000e18 : spots[ETH] > 1_600e18 && spots[BTC] > 44_000e18;
-    }
-
     /// @dev Over the near expiry with prices published around it; the next one is listed. Nothing is left of the one before.
     function _passExpiry() internal {
         for (uint64 id = 1; id <= LIQUIDATOR_ACCOUNT; ++id) {
@@ -291,56 +290,27 @@ abstract contract Preparation is World {
         }
     }
 
-    // --- orders ---
+    // --- public for the calls that catch their reverts ---
 
-    /// @dev One of those tradable: what an ISOLATED account holds, or any; the perp in the place of what expired meanwhile.
-    function _instrumentFor(uint64 account, uint256 seed) internal view returns (uint112 instrument) {
-        instrument = instruments[seed % 8];
-        ILedger.Account memory a = ledger.account(account);
-        if (a.mode == MarginMode.ISOLATED && a.positionCount != 0) instrument = ledger.positions(account)[0].instrument;
-        if (_isExpired(instrument)) instrument = instruments[seed % 8 / 4 * 4];
+    function tryUnwind(uint64 account, uint64 other, uint112 instrument, int256 held, uint256 size) external {
+        if (held > 0) _settle(other, account, instrument, size, _mark(instrument));
+        else _settle(account, other, instrument, size, _mark(instrument));
     }
 
-    function _isExpired(uint112 instrument) internal view returns (bool) {
-        uint32 expiry = InstrumentId.wrap(instrument).expiry();
-        return expiry != 0 && expiry <= block.timestamp;
+    function tryTakeOut(uint64 account, uint8 index, uint256 quantity) external {
+        quantity -= quantity % vault.unit(index);
+        CHEATS.prank(ownerOf[account]);
+        clearing.withdraw(account, index, quantity, ownerOf[account]);
     }
 
-    function _settle(uint64 buyer, uint64 seller, uint112 instrument, uint256 size, uint256 price) internal {
-        clearing.settle(
-            signed(_order(buyer, instrument, int128(int256(size)), price)),
-            signed(_order(seller, instrument, -int128(int256(size)), price)),
-            size,
-            price
-        );
-        drifting += 3; // the transfer, and the carry of both sides
-    }
-
-    function _order(uint64 account, uint112 instrument, int128 size, uint256 price)
-        internal
-        returns (IClearing.Order memory)
-    {
-        return IClearing.Order({
-            account: account,
-            instrument: instrument,
-            size: size,
-            limitPrice: uint128(price),
-            feeCap: 1e18,
-            expiry: type(uint64).max,
-            nonce: ++_nonce,
-            reduceOnly: false,
-            venue: address(0)
-        });
-    }
-
-    function _lastNonce() internal view returns (uint64) {
-        return _nonce;
-    }
-
-    function _mark(uint112 instrument) internal view returns (uint256) {
-        uint112[] memory one = new uint112[](1);
-        one[0] = instrument;
-        (uint256[] memory prices,) = engine.marks(one);
-        return prices[0];
+    /// @notice Loses `amount` of cash (USD 1e18) and fees by a trade off mark that is undone at mark. Of an instrument not held.
+    /// @dev In the direction of the rest of its book, so that undoing it lowers the risk.
+    function tryLose(uint64 account, uint112 instrument, uint256 amount) external {
+        uint256 mark = _mark(instrument);
+        uint256 size = amount * 20 * WAD / mark; // a twentieth of the mark: half of the price band
+        bool long_ = (_delta(account) > 0) != (InstrumentId.wrap(instrument).kind() == Kind.PUT);
+        if (long_) _settle(account, LIQUIDATOR_ACCOUNT, instrument, size, mark + mark / 20);
+        else _settle(LIQUIDATOR_ACCOUNT, account, instrument, size, mark - mark / 20);
+        this.tryUnwind(account, LIQUIDATOR_ACCOUNT, instrument, long_ ? int256(1) : -1, size);
     }
 }

@@ -15,4 +15,12 @@ library Signatures {
         if (s > ORDER / 2) (s, v) = (ORDER - s, 28);
         return abi.encodePacked(GENERATOR_X, s, v);
     }
+
+    function split(bytes memory signature) internal pure returns (bytes32 r, bytes32 s, uint8 v) {
+        assembly ("memory-safe") {
+            r := mload(add(signature, 0x20))
+            s := mload(add(signature, 0x40))
+            v := byte(0, mload(add(signature, 0x60)))
+        }
+    }
 }

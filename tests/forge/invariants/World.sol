@@ -19,6 +19,7 @@ import {Ledger} from "../../../contracts/ledger/Ledger.sol";
 import {MarginEngine} from "../../../contracts/margin/MarginEngine.sol";
 import {MarginReport} from "../../../contracts/margin/MarginReport.sol";
 import {CallbackTokenMock} from "../../../contracts/mocks/CallbackTokenMock.sol";
+import {PermitTokenMock} from "../../../contracts/mocks/PermitTokenMock.sol";
 import {TokenMock} from "../../../contracts/mocks/TokenMock.sol";
 import {PriceDoor} from "../../../contracts/oracle/PriceDoor.sol";
 import {MarginMode} from "../../../contracts/types/Book.sol";
@@ -67,7 +68,7 @@ abstract contract World {
 
     TokenMock internal immutable usdc;
     CallbackTokenMock internal immutable weth;
-    TokenMock internal immutable wbtc;
+    PermitTokenMock internal immutable wbtc;
     InstrumentRegistry internal immutable registry;
     RiskParameters internal immutable parameters;
     CircuitBreaker internal immutable breaker;
@@ -101,7 +102,7 @@ abstract contract World {
         // By artifact: with all creation code inside, this contract would not fit into a block.
         usdc = TokenMock(_deploy("TokenMock", abi.encode("USD Coin", "USDC", uint8(6))));
         weth = CallbackTokenMock(_deploy("CallbackTokenMock", ""));
-        wbtc = TokenMock(_deploy("TokenMock", abi.encode("Wrapped Bitcoin", "WBTC", uint8(8))));
+        wbtc = PermitTokenMock(_deploy("PermitTokenMock", abi.encode("Wrapped Bitcoin", "WBTC", uint8(8))));
         registry = InstrumentRegistry(_deploy("InstrumentRegistry", abi.encode(this)));
         parameters = RiskParameters(_deploy("RiskParameters", abi.encode(this)));
         breaker = CircuitBreaker(_deploy("CircuitBreaker", abi.encode(this)));
@@ -159,7 +160,8 @@ abstract contract World {
     }
 
     function _token(uint8 index) internal view virtual returns (TokenMock) {
-        return index == USDC ? usdc : index == WETH ? TokenMock(weth) : wbtc;
+        if (index == USDC) return usdc;
+        return index == WETH ? TokenMock(address(weth)) : TokenMock(address(wbtc));
     }
 
     // --- prices ---
