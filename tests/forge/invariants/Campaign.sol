@@ -38,12 +38,12 @@ contract Campaign is Shutdown {
         _add("jumpTime", this.jumpTime.selector, 18);
         _add("liquidate", this.liquidate.selector, 13);
         _add("flag", this.flag.selector, 11);
-        _add("liquidateHealthy", this.liquidateHealthy.selector, 11);
+        _add("liquidateHealthy", this.liquidateHealthy.selector, 12);
         _add("coverDeficit", this.coverDeficit.selector, 18);
         _add("convertCollateral", this.convertCollateral.selector, 10);
         _add("flagDebt", this.flagDebt.selector, 10);
         _add("transfer", this.transfer.selector, 10);
-        _add("movePosition", this.movePosition.selector, 12);
+        _add("movePosition", this.movePosition.selector, 13);
         _add("changeMode", this.changeMode.selector, 12);
         _add("cancelAll", this.cancelAll.selector, 40);
         _add("claimWithdrawal", this.claimWithdrawal.selector, 12);
@@ -56,17 +56,17 @@ contract Campaign is Shutdown {
         _add("poke", this.poke.selector, 24);
         _add("tighten", this.tighten.selector, 20);
         _add("loosen", this.loosen.selector, 20);
-        _add("openDeficit", this.openDeficit.selector, 11);
+        _add("openDeficit", this.openDeficit.selector, 12);
         _add("nominate", this.nominate.selector, 11);
         _add("executeDeficit", this.executeDeficit.selector, 13);
-        _add("repayClaim", this.repayClaim.selector, 15);
+        _add("repayClaim", this.repayClaim.selector, 20);
         _add("attack", this.attack.selector, 15);
         _add("reenter", this.reenter.selector, 10);
         _add("liquidateThrough", this.liquidateThrough.selector, 16);
-        _add("sandwich", this.sandwich.selector, 12);
+        _add("sandwich", this.sandwich.selector, 11);
         _add("settleBatch", this.settleBatch.selector, 10);
         _add("depositWithPermit", this.depositWithPermit.selector, 10);
-        _add("oddToken", this.oddToken.selector, 10);
+        _add("oddToken", this.oddToken.selector, 11);
     }
 
     /// @notice A burst of calls, all of them derived from `seed`.

@@ -16,6 +16,9 @@ abstract contract Liquidations is Handlers {
     uint256 private constant SMALL = 500e18; // SMALL_ACCOUNT
     uint256 private constant SMALL_REWARD = 5e18;
 
+    /// @dev Of a requirement: fewer than a hundred roundings of 1e-18 USD per contract, fewer than ten million contracts. USD 1e18.
+    int256 private constant ROUNDINGS = 1e9;
+
     uint256 public liquidations;
     int256 internal largestLack; // of what INV-LIQ-IMPROVES asks for: roundings
 
@@ -210,7 +213,7 @@ abstract contract Liquidations is Handlers {
         bool small = out.requirementBefore < SMALL;
         if (small) least -= int256(SMALL_REWARD);
         if (least - fell > largestLack) largestLack = least - fell;
-        least -= DUST;
+        least -= ROUNDINGS;
         if (fell < least) revert InvariantBroken("INV-LIQ-IMPROVES", account, least, fell);
         if (small) return;
         int256 health = engine.health(a);

@@ -23,7 +23,7 @@ abstract contract Preparation is Market {
     /// @dev What an account's value may differ by between two ways to round its marks: 1e-15 of what large accounts hold. USD 1e18.
     int256 internal constant DUST = 1e12;
     /// @dev A close rounds its price by less than a unit per contract; nobody here holds a million contracts.
-    uint256 private constant PER_CLOSE = 1e6;
+    uint256 internal constant PER_CLOSE = 1e6;
     uint32 private constant TERM = 2 days; // between two near expiries
     /// @dev Initial margin that no trader's book outgrows for long, USD 1e18: of books that only grow, concentration refuses everything.
     uint256 private constant LARGE = 100_000e18;
