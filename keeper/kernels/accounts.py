@@ -36,7 +36,7 @@ from keeper.kernels.vectors import (
     stream,
     take,
     total,
-    transpose,
+    transposed,
 )
 
 __all__ = ["AHEAD", "ALONE", "CHUNK", "CLOSES", "FIGURES", "JOINS", "SCRATCH", "margin_accounts"]
@@ -48,9 +48,8 @@ AHEAD = 8
 """Positions between the fetching of a row and its use: `instrument` has so many places more than there are positions."""
 
 _REQUIRED, _VALUE, _HELD = 0, CHUNK, 2 * CHUNK
-_BLOCK = _HELD + 8 * CHUNK
-SCRATCH = _BLOCK + 64
-"""Doubles per thread: requirement and value of each account of a chunk, its sums of standard margin, and eight accounts' figures."""
+SCRATCH = _HELD + 8 * CHUNK
+"""Doubles per thread: requirement and value of each account of a chunk, and its sums of standard margin."""
 
 FIGURES = 8
 """initial, maintenance, equity, margin equity at initial and at maintenance haircuts, long options, gross notional, health."""
@@ -237,6 +236,36 @@ def _reduce_standard(count: int, a: int, first: Any, standard: Any, instrument: 
         put(out, _REQUIRED + n, 0.0)
 
 
+@forced_inline
+def _columns(table: Any, at: int) -> Any:
+    """Eight rows of eight from `at` on, by columns."""
+    return transposed(
+        load(table, at), load(table, at + 8), load(table, at + 16), load(table, at + 24),
+        load(table, at + 32), load(table, at + 40), load(table, at + 48), load(table, at + 56),
+    )  # fmt: skip
+
+
+@forced_inline
+def _stream_rows(table: Any, at: int, count: int, rows: Any) -> None:
+    """The first `count` >= 1 of eight rows to the lines of a table."""
+    r0, r1, r2, r3, r4, r5, r6, r7 = rows
+    stream(table, at, r0)
+    if count > 1:
+        stream(table, at + 8, r1)
+    if count > 2:
+        stream(table, at + 16, r2)
+    if count > 3:
+        stream(table, at + 24, r3)
+    if count > 4:
+        stream(table, at + 32, r4)
+    if count > 5:
+        stream(table, at + 40, r5)
+    if count > 6:
+        stream(table, at + 48, r6)
+    if count > 7:
+        stream(table, at + 56, r7)
+
+
 @ParallelKernel
 def margin_accounts(  # noqa: C901 - the rules of one account, read from top to bottom
     grid: Any, sums: Any, stride: int, outputs: Any, standard: Any, kind: Any, near: Any, unit: Any,
@@ -327,40 +356,27 @@ def margin_accounts(  # noqa: C901 - the rules of one account, read from top to 
                             put(out, at, item(out, at) + more[0])
                             put(out, at + 1, item(out, at + 1) + more[1])
                     if by_standard:
-                        at = _HELD + 8 * n
-                        transpose(out, at)
-                        paid = load(out, at + 16)
-                        least = load(out, at + 8) + load(out, at + 40)
-                        first_margin, least_margin = load(out, at) + load(out, at + 32) + paid, least + paid
+                        bought, bought_least, paid, longs, sold, sold_least, _, shorts = _columns(out, _HELD + 8 * n)
+                        least = bought_least + sold_least
+                        first_margin, least_margin = bought + sold + paid, least + paid
                         if every_mode:
-                            store(out, _BLOCK, required)
-                            store(out, _BLOCK + 8, first_margin)
-                            store(out, _BLOCK + 16, least_margin)
-                            store(out, _BLOCK + 24, paid)
-                            transpose(out, _BLOCK)
-                            for row in range(rows):
-                                stream(others, FIGURES * (a + row), load(out, _BLOCK + 8 * row))
+                            _stream_rows(
+                                others, FIGURES * a, rows, transposed(required, first_margin, least_margin, paid, zero, zero, zero, zero)
+                            )
                         if by_stress:
                             paid = zero
                         else:
-                            value = load(out, at + 24) + load(out, at + 56)
+                            value = longs + shorts
                             initial, maintenance, binding = first_margin, least_margin, least
                     at_maintenance = kept_last + value
                     supported = at_maintenance - paid
                     equity, at_initial = owned + value, kept_first + value
                     checked = zero * initial + zero * maintenance + zero * equity + (zero * at_initial + zero * at_maintenance)
                     unknown = unknown + blend_first(rows, checked, zero)
-                    store(out, _BLOCK, initial)
-                    store(out, _BLOCK + 8, maintenance)
-                    store(out, _BLOCK + 16, equity)
-                    store(out, _BLOCK + 24, at_initial)
-                    store(out, _BLOCK + 32, at_maintenance)
-                    store(out, _BLOCK + 40, paid)
-                    store(out, _BLOCK + 48, gross)
-                    unbound = positive(zero - supported, zero - infinite, infinite)
-                    store(out, _BLOCK + 56, positive(binding, supported / binding, unbound))
-                    transpose(out, _BLOCK)
-                    for row in range(rows):
-                        stream(figures, FIGURES * (a + row), load(out, _BLOCK + 8 * row))
+                    health = positive(binding, supported / binding, positive(zero - supported, zero - infinite, infinite))
+                    _stream_rows(
+                        figures, FIGURES * a, rows,
+                        transposed(initial, maintenance, equity, at_initial, at_maintenance, paid, gross, health),
+                    )  # fmt: skip
         settle()
         unsound[8 * thread] = 0 if total(unknown) == 0.0 else 1

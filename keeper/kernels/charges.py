@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from keeper.kernels.compilation import forced_inline, kernel
-from keeper.kernels.vectors import absolute, blend_first, larger, load, positive, splat, store, total, transpose
+from keeper.kernels.compilation import ParallelKernel, forced_inline, kernel
+from keeper.kernels.pricing import BLOCK, price_eight, price_row
+from keeper.kernels.vectors import absolute, blend_first, larger, load, positive, splat, store, take, total, transposed
 from keeper.model import Parameters
 
-__all__ = ["CHARGED", "NETTED", "STANDARD", "charge_terms", "fill_eight", "fill_rows", "fill_tick"]
+__all__ = ["CHARGED", "NETTED", "STANDARD", "charge_terms", "fill_eight", "fill_tick", "price_charged"]
 
 CHARGED = 2
 """First of the six lanes of a row's last vector that hold sums, not scenarios: netted per expiry and charged in absolute
@@ -52,13 +54,32 @@ def fill_tick(
 
 
 @forced_inline
+def _put_rows(table: Any, at: int, stride: int, kept: int, rows: Any) -> None:
+    """Eight rows of eight; their first `kept` places stay as they are."""
+    r0, r1, r2, r3, r4, r5, r6, r7 = rows
+    _put_row(table, at, kept, r0)
+    _put_row(table, at + stride, kept, r1)
+    _put_row(table, at + 2 * stride, kept, r2)
+    _put_row(table, at + 3 * stride, kept, r3)
+    _put_row(table, at + 4 * stride, kept, r4)
+    _put_row(table, at + 5 * stride, kept, r5)
+    _put_row(table, at + 6 * stride, kept, r6)
+    _put_row(table, at + 7 * stride, kept, r7)
+
+
+@forced_inline
+def _put_row(table: Any, at: int, kept: int, row: Any) -> None:
+    store(table, at, blend_first(kept, load(table, at), row))
+
+
+@forced_inline
 def fill_eight(
     start: int, slot: Any, strike: Any, sign: Any, slot_underlying: Any, step: Any, convexity: Any, charges: Any, rates: Any, work: Any,
     outputs: Any, width: int, sums: Any, stride: int, near: Any, steep: Any, standard: Any, scratch: Any,
 ) -> None:  # fmt: skip
     """Of eight instruments, after price_eight: sums [i, 2 .. 7], rows of `stride`; near [i]; steep [U]: 1 where the gamma charge
     of one contract could exceed its cap; standard [i, 8]. charges and convexity as in fill_tick; rates: short_option_initial, its
-    minimum, short_option_maintenance, short_initial_over_maintenance, tier_1_initial, tier_1_maintenance. scratch [64]."""
+    minimum, short_option_maintenance, short_initial_over_maintenance, tier_1_initial, tier_1_maintenance. scratch [16]."""
     zero = splat(0.0)
     for k in range(8):
         i = start + k
@@ -75,49 +96,43 @@ def fill_eight(
         for k in range(8):
             if scratch[k] > 0.0:
                 steep[slot_underlying[slot[start + k]]] = 1
-    store(scratch, 0, zero)
-    store(scratch, 8, zero)
-    store(scratch, 8 * CHARGED, splat(charges[0]) * rho)
-    store(scratch, 8 * CHARGED + 8, exposure * larger(splat(charges[1]), splat(charges[2]) * tau))
-    store(scratch, 8 * CHARGED + 16, value)
-    store(scratch, 8 * CHARGED + 24, exposure)
-    store(scratch, 8 * CHARGED + 32, vega)
-    store(scratch, 8 * CHARGED + 40, zero - gap)
-    transpose(scratch, 0)
-    for k in range(8):
-        row = (start + k) * stride
-        store(sums, row, blend_first(CHARGED, load(sums, row), load(scratch, 8 * k)))
-
+    roll = exposure * larger(splat(charges[1]), splat(charges[2]) * tau)
+    sums_rows = transposed(zero, zero, splat(charges[0]) * rho, roll, value, exposure, vega, zero - gap)
+    _put_rows(sums, start * stride, stride, CHARGED, sums_rows)
     side, K = load(sign, start), load(strike, start)
     option = absolute(side)
     away = larger(side * (K - spot), zero)
     maintenance = splat(rates[2]) * positive(side, spot, larger(spot, value)) + value
-    initial = larger(splat(rates[0]) * spot - away, splat(rates[1]) * spot) + value
+    initial = larger(larger(splat(rates[0]) * spot - away, splat(rates[1]) * spot) + value, splat(rates[3]) * maintenance)
     first, least = splat(rates[4]) * value, splat(rates[5]) * value
-    store(scratch, 0, positive(option, zero, first))
-    store(scratch, 8, positive(option, zero, least))
-    store(scratch, 16, positive(option, value, zero))
-    store(scratch, 24, value)
-    store(scratch, 32, positive(option, larger(initial, splat(rates[3]) * maintenance), first))
-    store(scratch, 40, positive(option, maintenance, least))
-    store(scratch, 48, zero)
-    store(scratch, 56, zero - value)
-    transpose(scratch, 0)
-    for k in range(8):
-        store(standard, (start + k) * STANDARD, load(scratch, 8 * k))
+    standard_rows = transposed(
+        positive(option, zero, first), positive(option, zero, least), positive(option, value, zero), value,
+        positive(option, initial, first), positive(option, maintenance, least), zero, zero - value,
+    )  # fmt: skip
+    _put_rows(standard, start * STANDARD, STANDARD, 0, standard_rows)
 
 
-@kernel
-def fill_rows(
-    slot: Any, strike: Any, sign: Any, slot_underlying: Any, step: Any, convexity: Any, charges: Any, rates: Any, work: Any,
-    outputs: Any, width: int, sums: Any, stride: int, near: Any, steep: Any, standard: Any, scratch: Any,
+@ParallelKernel
+def price_charged(
+    slot: Any, strike: Any, sign: Any, slots: Any, slot_underlying: Any, scenarios: Any, underlyings: int, limits: Any, work: Any,
+    outputs: Any, grid: Any, width: int, step: Any, convexity: Any, charges: Any, rates: Any, sums: Any, stride: int, near: Any,
+    steep: Any, standard: Any, counter: Any, threads: int,
 ) -> None:  # fmt: skip
-    """fill_eight of all instruments."""
-    for start in range(0, width, 8):
-        fill_eight(
-            start, slot, strike, sign, slot_underlying, step, convexity, charges, rates, work, outputs, width, sums, stride, near, steep,
-            standard, scratch,
-        )  # fmt: skip
+    """price_slots, and fill_eight while the rows are in the nearest cache."""
+    for _thread in numba.prange(threads):
+        scratch = np.empty(16)
+        while True:
+            block = take(counter) * BLOCK
+            if block >= width:
+                break
+            for start in range(block, min(block + BLOCK, width), 8):
+                price_eight(start, slot, strike, sign, slots, limits, work, outputs, width)
+                for i in range(start, start + 8):
+                    price_row(i, slot, strike, sign, slot_underlying, scenarios, underlyings, work, grid, width)
+                fill_eight(
+                    start, slot, strike, sign, slot_underlying, step, convexity, charges, rates, work, outputs, width, sums, stride, near,
+                    steep, standard, scratch,
+                )  # fmt: skip
 
 
 def charge_terms(parameters: Parameters) -> NDArray[np.float64]:

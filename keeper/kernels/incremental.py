@@ -288,8 +288,8 @@ class IncrementalBook:
             self._epoch, self._epoch_time, self._band, self._epoch_seconds, self._low, self._high, self._until, self._hot, self._hot_count,
             self._chosen, self._chunks, self._ones, self._stamp, self._block_stamp,
             t.padded_slot, strike, t.padded_strike, t.sign, tables.reshape(-1).copy(), t.vol_limits, t.work, t.width, self._slope,
-            half, reach, self._bounds, self._rules, tick.seconds, tick.convexity, *self._fixed, prepared.held, prepared.charge_rules,
-            prepared.standard_rules, self._pace, horizon, self._signature, self._scratch, self._room, self.below,
+            half, reach, self._bounds, self._rules, tick.seconds, tick.convexity, *self._fixed, prepared.held, t.charge_rules,
+            t.standard_rules, self._pace, horizon, self._signature, self._scratch, self._room, self.below,
             np.zeros(1, dtype=np.int64), *margin_arguments,
         )  # fmt: skip
         self.count.full += 1

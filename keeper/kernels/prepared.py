@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from keeper.errors import BookError, MarketError
 from keeper.kernels.accounts import FIGURES, SCRATCH, margin_accounts
-from keeper.kernels.charges import CHARGED, STANDARD, charge_terms, fill_rows, fill_tick
+from keeper.kernels.charges import CHARGED, STANDARD, charge_terms, fill_tick, price_charged
 from keeper.kernels.layout import AccountLayout, SegmentLayout
 from keeper.kernels.market import MarketPlan, MarketVector, moving_scenarios
 from keeper.kernels.memory import line_aligned
@@ -102,6 +102,14 @@ class PreparedTable:
         self._scenarios, self._scale = np.zeros((0, COLUMNS)), np.zeros(0)
         self.unit = np.zeros(0)
         self.slots = np.zeros((0, 16))
+        self.standard, self.near = line_aligned(self.width * STANDARD), np.zeros(self.width, dtype=np.uint8)
+        self.steep = np.zeros(max(1, len(underlyings)), dtype=np.int64)
+        p = parameters
+        self.charge_rules = np.array([p.rate_charge, p.roll_min, p.roll_slope, p.gamma_tenor, p.gamma_step, p.confidence_threshold])
+        self.standard_rules = np.array(
+            [p.short_option_initial, p.short_option_initial_min, p.short_option_maintenance, p.short_initial_over_maintenance,
+             p.tier_1_initial, p.tier_1_maintenance]
+        )  # fmt: skip
 
     @property
     def grid(self) -> Floats:
@@ -113,20 +121,32 @@ class PreparedTable:
     def vector(self, market: Market | MarketVector) -> MarketVector:
         return market if isinstance(market, MarketVector) else self.plan.read(market)
 
-    def price(self, vector: MarketVector) -> Floats:
-        """Prices everything; returns the slots [U + E, 16] that it was priced from. ParameterError where a shock x
-        spot_scale reaches -100 %."""
+    def read(self, vector: MarketVector) -> Floats:
+        """The slots [U + E, 16] from which everything is priced next. ParameterError where a shock x spot_scale reaches -100 %."""
         self.slots = slots = self.plan.slots(vector, self.parameters)
         if not np.array_equal(self._scale, vector.spot_scale):
             self._scenarios, self._scale = self.plan.scenarios(vector, self.parameters), vector.spot_scale.copy()
             by_underlying = self._scenarios[:-3].reshape(-1, 3, COLUMNS)
             self.unit = (by_underlying[:, 0] * by_underlying[:, 2]).reshape(-1)
-        price_slots(
-            self.padded_slot, self.padded_strike, self.sign, slots.reshape(-1), self.plan.slot_underlying, self._scenarios.reshape(-1),
-            len(self.plan.underlyings), self.vol_limits, self.work, self.outputs, self.flat_grid, self.width,
-            np.zeros(1, dtype=np.int64), self.threads,
-        )  # fmt: skip
         return slots
+
+    def price(self, vector: MarketVector) -> None:
+        """Prices everything, as far as stress losses need it. Raises as read."""
+        self.read(vector)
+        price_slots(*self._pricing(), np.zeros(1, dtype=np.int64), self.threads)
+
+    def price_charged(self, tick: TickArrays) -> None:
+        """Prices everything that was read, with what charges and standard margin are made of."""
+        price_charged(
+            *self._pricing(), tick.step, tick.convexity, self.charge_rules, self.standard_rules, self.sums, self.stride, self.near,
+            self.steep, self.standard, np.zeros(1, dtype=np.int64), self.threads,
+        )  # fmt: skip
+
+    def _pricing(self) -> tuple[Any, ...]:
+        return (
+            self.padded_slot, self.padded_strike, self.sign, self.slots.reshape(-1), self.plan.slot_underlying, self._scenarios.reshape(-1),
+            len(self.plan.underlyings), self.vol_limits, self.work, self.outputs, self.flat_grid, self.width,
+        )  # fmt: skip
 
     @property
     def scenarios(self) -> Floats:
@@ -190,16 +210,8 @@ class PreparedBook:
         p, U = parameters, len(underlyings)
         self.scratch = line_aligned(self.threads * SCRATCH)
         self._figures = line_aligned(max(1, book.accounts), FIGURES)
-        self._others = np.zeros((1, FIGURES))
-        self.standard = line_aligned(self.table.width * STANDARD)
-        self.near = np.zeros(self.table.width, dtype=np.uint8)
-        self.steep = np.zeros(max(1, U), dtype=np.int64)
+        self._others = line_aligned(1, FIGURES)
         self._unsound = np.zeros(8 * self.threads, dtype=np.int64)
-        self.charge_rules = np.array([p.rate_charge, p.roll_min, p.roll_slope, p.gamma_tenor, p.gamma_step, p.confidence_threshold])
-        self.standard_rules = np.array(
-            [p.short_option_initial, p.short_option_initial_min, p.short_option_maintenance, p.short_initial_over_maintenance,
-             p.tier_1_initial, p.tier_1_maintenance]
-        )  # fmt: skip
         self._rules = np.array([p.roll_min, p.short_option_rate, p.spot_contingency, p.notional_floor, p.maintenance_factor])
         self._terms = charge_terms(p)
         self._tiers = np.array(
@@ -274,25 +286,19 @@ class PreparedBook:
         Raises MarketError and ParameterError as keeper.margin.margin, BookError where a figure is not finite.
         """
         vector = self.table.vector(market)
-        slots = self.table.price(vector)
-        return self._evaluate(vector, slots, every_mode=False)
+        return self._evaluate(vector, every_mode=False)
 
     def side_by_side(self, market: Market | MarketVector) -> tuple[AccountFigures, OtherModes]:
         """As `figures`, and what the rules of the other modes ask of every account."""
         vector = self.table.vector(market)
         if len(self._others) < self.book.accounts:
             self._others = line_aligned(self.book.accounts, FIGURES)
-        slots = self.table.price(vector)
-        figures = self._evaluate(vector, slots, every_mode=True)
+        figures = self._evaluate(vector, every_mode=True)
         return figures, OtherModes(*(self._others[: self.book.accounts, k] for k in range(4)))
 
-    def _evaluate(self, vector: MarketVector, slots: Floats, *, every_mode: bool) -> AccountFigures:
-        tick = self.tick_arrays(vector, slots)
-        t, plan = self.table, self.table.plan
-        fill_rows(
-            t.padded_slot, t.padded_strike, t.sign, plan.slot_underlying, tick.step, tick.convexity, self.charge_rules, self.standard_rules,
-            t.work, t.outputs, t.width, t.sums, t.stride, self.near, self.steep, self.standard, self.scratch,
-        )  # fmt: skip
+    def _evaluate(self, vector: MarketVector, *, every_mode: bool) -> AccountFigures:
+        tick = self.tick_arrays(vector, self.table.read(vector))
+        self.table.price_charged(tick)
         y = self.layout
         margin_accounts(
             *self.margin_arguments(tick), y.chunk_signature, y.chunk_start, y.chunk_count,
@@ -307,27 +313,27 @@ class PreparedBook:
 
     def tick_arrays(self, vector: MarketVector, slots: Floats) -> TickArrays:
         """Raises MarketError where a collateral token that somebody holds has no price."""
-        plan = self.table.plan
+        t, plan = self.table, self.table.plan
         U, slotted = len(plan.underlyings), len(plan.expiry)
         spot, mark, step, doubt, dearest = np.empty((5, U))
         seconds, convexity, token_price = np.empty(slotted, dtype=np.int64), np.empty(slotted), np.empty(len(self.held))
         missing = fill_tick(
             vector.time, vector.spot, vector.confidence, vector.spot_scale, vector.token_price, self.held, plan.expiry, slots.reshape(-1),
-            plan.slot_underlying, self.charge_rules, spot, mark, step, doubt, dearest, self.steep, seconds, convexity, token_price,
+            plan.slot_underlying, t.charge_rules, spot, mark, step, doubt, dearest, t.steep, seconds, convexity, token_price,
         )  # fmt: skip
         if missing >= 0:
             raise MarketError(f"expected a price of the collateral token {self.parameters.collateral[missing].token}")
-        return TickArrays(seconds, convexity, self.table.unit, spot, mark, step, doubt, dearest, token_price)
+        return TickArrays(seconds, convexity, t.unit, spot, mark, step, doubt, dearest, token_price)
 
     def margin_arguments(self, tick: TickArrays, layout: AccountLayout | None = None, figures: Floats | None = None) -> tuple[Any, ...]:
         """What margin_accounts takes before its chunks. layout and figures [A, 8]: of other accounts with the same instruments
         and segments than the book's own."""
         t, y = self.table, self.layout if layout is None else layout
         return (
-            t.flat_grid, t.sums, t.stride, t.outputs, self.standard, self.kind, self.near, tick.unit,
+            t.flat_grid, t.sums, t.stride, t.outputs, t.standard, self.kind, t.near, tick.unit,
             y.first, y.instrument, y.opens, y.size, y.contracts, y.shorts, y.perps, y.funds, y.collateral,
             y.signature_start, y.held, y.length, y.underlying, y.group, y.role, y.portfolio, y.joins,
-            tick.spot, tick.mark, tick.step, self.steep, tick.doubt, tick.dearest, self.kappa,
+            tick.spot, tick.mark, tick.step, t.steep, tick.doubt, tick.dearest, self.kappa,
             tick.token_price, self.token_underlying, self._kept_initial, self._kept_maintenance,
             self._rules, self._terms, self._tiers, len(t.moving), self.scratch,
             (self._figures if figures is None else figures).reshape(-1), self._others.reshape(-1), self._unsound,

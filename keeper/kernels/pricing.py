@@ -15,12 +15,14 @@ from keeper.kernels.vectors import absolute, fma, larger, load, positive, smalle
 from keeper.model import SECONDS_PER_YEAR
 from keeper.pricing.black76 import DAYS_PER_YEAR, OptionGreeks
 
-__all__ = ["COLUMNS", "OUTPUTS", "fill_slots", "greeks", "price_eight", "price_row", "price_slots", "slope_row"]
+__all__ = ["BLOCK", "COLUMNS", "OUTPUTS", "fill_slots", "greeks", "price_eight", "price_row", "price_slots", "slope_row"]
 
 Floats = NDArray[np.float64]
 
 COLUMNS = 40
 BLOCK = 32
+"""Instruments that a thread takes at once."""
+
 OUTPUTS = 8
 """value, delta, gamma, vega, theta, rho, vanna, volga"""
 

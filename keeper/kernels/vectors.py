@@ -46,7 +46,7 @@ __all__ = [
     "stream",
     "take",
     "total",
-    "transpose",
+    "transposed",
 ]
 
 intrinsic: Any = numba.extending.intrinsic  # numba's own annotations describe the decorator's argument, not what it makes
@@ -313,16 +313,12 @@ def blend_first(typingctx: Any, count: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
-def transpose(typingctx: Any, array: Any, index: Any) -> Any:
-    """transpose(array, index): the 8 x 8 doubles from array[index] on, rows to columns, in place."""
+def transposed(typingctx: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> Any:
+    """transposed(a, .., h): eight vectors, the k-th of lane k of each."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def row(k: int) -> Any:
-            place = builder.add(args[1], ir.Constant(args[1].type, LANES * k))
-            return _address(context, builder, signature.args[0], args[0], place)
-
-        def swapped(rows: list[Any], distance: int) -> list[Any]:
-            """Blocks of `distance` off the diagonal change places in each block of twice that."""
+        rows = list(args)
+        for distance in (4, 2, 1):  # blocks off the diagonal change places in each block of twice that
             made = list(rows)
             for k in range(LANES):
                 if not k & distance:
@@ -330,18 +326,10 @@ def transpose(typingctx: Any, array: Any, index: Any) -> Any:
                         lanes = [(j & ~distance | other) + (LANES if j & distance else 0) for j in range(LANES)]
                         mask = ir.Constant(ir.VectorType(_I32, LANES), lanes)
                         made[mine] = builder.shuffle_vector(rows[k], rows[k + distance], mask)
-            return made
+            rows = made
+        return context.make_tuple(builder, signature.return_type, rows)
 
-        rows = [builder.load(row(k)) for k in range(LANES)]
-        for value in rows:
-            value.align = 8
-        for distance in (4, 2, 1):
-            rows = swapped(rows, distance)
-        for k, value in enumerate(rows):
-            builder.store(value, row(k), align=8)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp), generate
+    return types.UniTuple(vector, LANES)(*[vector] * LANES), generate
 
 
 def _reduction(name: str, flags: tuple[str, ...]) -> Any:

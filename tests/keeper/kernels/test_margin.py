@@ -88,7 +88,7 @@ def test_books_without_steep_gamma_take_the_short_loop(groups: str, mode: Margin
     prepared = PreparedBook.of(book, market, parameters)
     ours, others = (prepared.in_book_order(each) for each in prepared.side_by_side(market))
     assert prepared.table.fused
-    assert not prepared.steep.any()
+    assert not prepared.table.steep.any()
     compare(ours, expected)
     compare(prepared.in_book_order(prepared.figures(market)), expected)
     unit = unit_of(expected)
@@ -97,7 +97,7 @@ def test_books_without_steep_gamma_take_the_short_loop(groups: str, mode: Margin
     assert (np.abs(others.standard_maintenance - standard.maintenance) <= LIMIT * unit).all()
     with_steep = PreparedBook.of(book, market, steep)
     with_steep.figures(market)
-    assert with_steep.steep.any(), "the same book is expected to take the other loop where gamma counts"
+    assert with_steep.table.steep.any(), "the same book is expected to take the other loop where gamma counts"
 
 
 def test_sums_stand_in_the_rows_where_there_is_room() -> None:
