@@ -71,7 +71,7 @@ abstract contract Actors is Conversions {
         if (paidClaims == count) {
             _fundLiquidator();
             _ready(LIQUIDATOR_ACCOUNT);
-            uint256 share = vault.recorded(USDC) / 40e12 * 1e12;
+            uint256 share = vault.recorded(USDC) / 15e12 * 1e12;
             CHEATS.prank(ownerOf[LIQUIDATOR_ACCOUNT]);
             clearing.withdraw(LIQUIDATOR_ACCOUNT, USDC, share, ownerOf[LIQUIDATOR_ACCOUNT]);
             if (queue.claimCount() == count) revert NothingToDo();

@@ -14,8 +14,7 @@ import {CHEATS} from "./World.sol";
 /// @dev What it has is the sum of max(0, equity) of its accounts: who walks away from a debt does not pay it. What the fund pays as a reward
 /// for a bankrupt account is allowed, and nothing else.
 abstract contract Attackers is Deleveraging {
-    /// @dev Half a unit of the price per contract each time that positions change hands, and 1e-18 USD per position. USD 1e18.
-    uint256 internal constant EXTRACTABLE = PER_CLOSE;
+    uint256 internal constant EXTRACTABLE = uint256(DUST); // a millionth of a dollar, far below any gas (docs/invariants.md: tolerances)
 
     uint256 private _rewards;
     uint256 internal largestGain; // of an attack, beyond rewards: roundings

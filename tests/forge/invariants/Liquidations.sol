@@ -16,9 +16,6 @@ abstract contract Liquidations is Handlers {
     uint256 private constant SMALL = 500e18; // SMALL_ACCOUNT
     uint256 private constant SMALL_REWARD = 5e18;
 
-    /// @dev Of a requirement: fewer than a hundred roundings of 1e-18 USD per contract, fewer than ten million contracts. USD 1e18.
-    int256 private constant ROUNDINGS = 1e9;
-
     uint256 public liquidations;
     int256 internal largestLack; // of what INV-LIQ-IMPROVES asks for: roundings
 
@@ -76,9 +73,16 @@ abstract contract Liquidations is Handlers {
 
     /// @dev Bankrupt, without collateral and positions: what is left is the fund's.
     function coverDeficit(uint256 who, uint256 depth) external {
-        uint64 account = uint64(who % 3) + 1; // they hold no collateral
-        for (uint256 i; i < 2 && ledger.account(account).mode == MarginMode.PORTFOLIO; ++i) account = account % 3 + 1; // too safe
-        if (ledger.collateral(account, WETH) + ledger.collateral(account, WBTC) != 0) revert NothingToDo();
+        // Those that are not too safe and, unless they bought some, hold no collateral
+        uint64 account = uint64(who % 3) + 1;
+        for (uint256 i; i < 2 && (ledger.account(account).mode == MarginMode.PORTFOLIO || _hasCollateral(account)); ++i) account = account % 3 + 1;
+        for (uint8 index = WETH; index <= WBTC; ++index) {
+            uint256 held = ledger.collateral(account, index);
+            if (held == 0) continue;
+            _ready(account);
+            this.tryTakeOut(account, index, held);
+        }
+        if (_hasCollateral(account)) revert NothingToDo();
         _fundLiquidator();
         _sink(account, -int256(depth % 0.1e18));
         _close(account);
@@ -86,6 +90,10 @@ abstract contract Liquidations is Handlers {
     }
 
     // --- parts ---
+
+    function _hasCollateral(uint64 account) private view returns (bool) {
+        return ledger.collateral(account, WETH) + ledger.collateral(account, WBTC) != 0;
+    }
 
     /// @notice One liquidation of `account` by `to`, which leaves `kept` (1e18) of every position.
     /// @dev Public for the call that catches its revert.
@@ -111,12 +119,11 @@ abstract contract Liquidations is Handlers {
         (request.account, request.to, request.legs) = (account, to, legs);
         request.witness = _witness(account);
         Requirement memory r = engine.requirement(account);
-        uint256 feeRate = liquidator.feeNow();
         CHEATS.prank(ownerOf[to]);
         ILiquidator.Outcome memory out = liquidator.liquidate(request);
         drifting += 3 * legs.length;
         ++liquidations;
-        _requireImproved(account, r, out, feeRate);
+        _requireImproved(account, r, out);
         return out.payment;
     }
 
@@ -205,15 +212,16 @@ abstract contract Liquidations is Handlers {
     }
 
     /// @dev INV-LIQ-IMPROVES, INV-LIQ-NOT-TOO-MUCH by the exact requirement before (`r`) and after.
-    function _requireImproved(uint64 account, Requirement memory r, ILiquidator.Outcome memory out, uint256 feeRate) internal {
+    function _requireImproved(uint64 account, Requirement memory r, ILiquidator.Outcome memory out) internal {
         if (out.tier == ILiquidator.Tier.BANKRUPT) return;
         Requirement memory a = engine.requirement(account);
         int256 fell = int256(r.maintenance) - r.marginEquityMaintenance - int256(a.maintenance) + a.marginEquityMaintenance;
-        int256 least = int256(out.release * (WAD - out.discount - feeRate) / WAD);
+        // The rate is that of the open interest as the legs left it
+        int256 least = int256(out.release * (WAD - out.discount - liquidator.feeNow()) / WAD);
         bool small = out.requirementBefore < SMALL;
         if (small) least -= int256(SMALL_REWARD);
         if (least - fell > largestLack) largestLack = least - fell;
-        least -= ROUNDINGS;
+        least -= DUST;
         if (fell < least) revert InvariantBroken("INV-LIQ-IMPROVES", account, least, fell);
         if (small) return;
         int256 health = engine.health(a);

@@ -304,11 +304,11 @@ abstract contract Preparation is Market {
     }
 
     /// @notice Loses `amount` of cash (USD 1e18) and fees by a trade off mark that is undone at mark. Of an instrument not held.
-    /// @dev In the direction of the rest of its book, so that undoing it lowers the risk.
-    function tryLose(uint64 account, uint112 instrument, uint256 amount) external {
+    /// @param up In the direction of the rest of its book, so that undoing it lowers the risk.
+    function tryLose(uint64 account, uint112 instrument, uint256 amount, bool up) external {
         uint256 mark = _mark(instrument);
         uint256 size = amount * 20 * WAD / mark; // a twentieth of the mark: half of the price band
-        bool long_ = (_delta(account) > 0) != (InstrumentId.wrap(instrument).kind() == Kind.PUT);
+        bool long_ = up != (InstrumentId.wrap(instrument).kind() == Kind.PUT);
         if (long_) _settle(account, LIQUIDATOR_ACCOUNT, instrument, size, mark + mark / 20);
         else _settle(LIQUIDATOR_ACCOUNT, account, instrument, size, mark - mark / 20);
         this.tryUnwind(account, LIQUIDATOR_ACCOUNT, instrument, long_ ? int256(1) : -1, size);

@@ -284,7 +284,7 @@ abstract contract World {
         parameters.set(Parameter.BREAKER_WINDOW, 1);
         parameters.set(Parameter.BREAKER_MOVE, 1e18);
         // So little that some withdrawals wait.
-        parameters.set(Parameter.OUTFLOW_CAP, 0.01e18);
+        parameters.set(Parameter.OUTFLOW_CAP, 0.05e18);
         parameters.set(Parameter.OUTFLOW_FLOOR, 500e18);
         vault.list(address(weth));
         vault.list(address(wbtc));
