@@ -8,7 +8,7 @@ import {Shutdown} from "./Shutdown.sol";
 /// @notice Plays handlers drawn from a deck, counts what each did, and checks what no call may ever break.
 /// @dev Forge calls `play`, which makes a burst of calls: forge's own work per call would cost more than most of the calls do.
 contract Campaign is Shutdown {
-    uint256 private constant BURST = 64;
+    uint256 private constant BURST = 128;
 
     struct Counts {
         uint128 done;
@@ -26,48 +26,48 @@ contract Campaign is Shutdown {
         _enlist();
         _enlistAdversaries();
         // What is dear is drawn as seldom as leaves it above a hundredth of the calls that did something: millions of them are wanted.
-        _add("deposit", this.deposit.selector, 48);
-        _add("withdraw", this.withdraw.selector, 10);
-        _add("cancel", this.cancel.selector, 40);
-        _add("setOperator", this.setOperator.selector, 40);
-        _add("trade", this.trade.selector, 11);
-        _add("unwind", this.unwind.selector, 11);
-        _add("collectFees", this.collectFees.selector, 48);
-        _add("donate", this.donate.selector, 32);
-        _add("moveMarket", this.moveMarket.selector, 16);
-        _add("jumpTime", this.jumpTime.selector, 18);
-        _add("liquidate", this.liquidate.selector, 11);
-        _add("flag", this.flag.selector, 11);
-        _add("liquidateHealthy", this.liquidateHealthy.selector, 12);
-        _add("coverDeficit", this.coverDeficit.selector, 11);
-        _add("convertCollateral", this.convertCollateral.selector, 13);
-        _add("flagDebt", this.flagDebt.selector, 10);
-        _add("transfer", this.transfer.selector, 11);
-        _add("movePosition", this.movePosition.selector, 13);
-        _add("changeMode", this.changeMode.selector, 12);
-        _add("cancelAll", this.cancelAll.selector, 40);
-        _add("claimWithdrawal", this.claimWithdrawal.selector, 12);
-        _add("provide", this.provide.selector, 40);
-        _add("requestExit", this.requestExit.selector, 11);
-        _add("payExit", this.payExit.selector, 10);
-        _add("accrue", this.accrue.selector, 96);
-        _add("updateFunding", this.updateFunding.selector, 48);
-        _add("settleExpired", this.settleExpired.selector, 10);
-        _add("poke", this.poke.selector, 24);
-        _add("tighten", this.tighten.selector, 20);
-        _add("loosen", this.loosen.selector, 20);
-        _add("openDeficit", this.openDeficit.selector, 12);
-        _add("nominate", this.nominate.selector, 12);
-        _add("executeDeficit", this.executeDeficit.selector, 13);
-        _add("repayClaim", this.repayClaim.selector, 20);
-        _add("attack", this.attack.selector, 14);
-        _add("reenter", this.reenter.selector, 10);
-        _add("liquidateThrough", this.liquidateThrough.selector, 15);
-        _add("sandwich", this.sandwich.selector, 12);
-        _add("convertCollateralWithLegs", this.convertCollateralWithLegs.selector, 12);
-        _add("settleBatch", this.settleBatch.selector, 10);
-        _add("depositWithPermit", this.depositWithPermit.selector, 10);
-        _add("oddToken", this.oddToken.selector, 11);
+        _add("deposit", this.deposit.selector, 122);
+        _add("withdraw", this.withdraw.selector, 22);
+        _add("cancel", this.cancel.selector, 111);
+        _add("setOperator", this.setOperator.selector, 111);
+        _add("trade", this.trade.selector, 27);
+        _add("unwind", this.unwind.selector, 24);
+        _add("collectFees", this.collectFees.selector, 134);
+        _add("donate", this.donate.selector, 100);
+        _add("moveMarket", this.moveMarket.selector, 32);
+        _add("jumpTime", this.jumpTime.selector, 49);
+        _add("liquidate", this.liquidate.selector, 25);
+        _add("flag", this.flag.selector, 23);
+        _add("liquidateHealthy", this.liquidateHealthy.selector, 24);
+        _add("coverDeficit", this.coverDeficit.selector, 25);
+        _add("convertCollateral", this.convertCollateral.selector, 29);
+        _add("flagDebt", this.flagDebt.selector, 22);
+        _add("transfer", this.transfer.selector, 22);
+        _add("movePosition", this.movePosition.selector, 27);
+        _add("changeMode", this.changeMode.selector, 24);
+        _add("cancelAll", this.cancelAll.selector, 122);
+        _add("claimWithdrawal", this.claimWithdrawal.selector, 24);
+        _add("provide", this.provide.selector, 111);
+        _add("requestExit", this.requestExit.selector, 24);
+        _add("payExit", this.payExit.selector, 22);
+        _add("accrue", this.accrue.selector, 223);
+        _add("updateFunding", this.updateFunding.selector, 122);
+        _add("settleExpired", this.settleExpired.selector, 21);
+        _add("poke", this.poke.selector, 56);
+        _add("tighten", this.tighten.selector, 49);
+        _add("loosen", this.loosen.selector, 45);
+        _add("openDeficit", this.openDeficit.selector, 25);
+        _add("nominate", this.nominate.selector, 26);
+        _add("executeDeficit", this.executeDeficit.selector, 28);
+        _add("repayClaim", this.repayClaim.selector, 37);
+        _add("attack", this.attack.selector, 31);
+        _add("reenter", this.reenter.selector, 22);
+        _add("liquidateThrough", this.liquidateThrough.selector, 33);
+        _add("sandwich", this.sandwich.selector, 27);
+        _add("convertCollateralWithLegs", this.convertCollateralWithLegs.selector, 27);
+        _add("settleBatch", this.settleBatch.selector, 22);
+        _add("depositWithPermit", this.depositWithPermit.selector, 22);
+        _add("oddToken", this.oddToken.selector, 22);
     }
 
     /// @notice A burst of calls, all of them derived from `seed`.
