@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -232,12 +233,13 @@ class _Timetable:
                     remember(self._roster, self._views.values())
         self._upkeep.report(view)
 
-    def set_next(self, name: str, at: float) -> None:
+    def _set_next(self, name: str, at: float | None) -> None:
         with suppress(JobLookupError):  # the scheduler has ended meanwhile
-            self._scheduler.modify_job(name, next_run_time=_datetime(at))
+            self._scheduler.modify_job(name, next_run_time=None if at is None else _datetime(at))
 
     def _run(self, name: str, work: Callable[[Run], None]) -> None:
         run, error = _Run(self, name), ""
+        self._set_next(name, None)  # however long it takes, it is due again only when it has ended
         self.note(name, keep=False, running=True, started=run.started)
         try:
             work(run)
@@ -253,8 +255,7 @@ class _Timetable:
             log.exception("job_failed", job=name)
         view, now = self._views[name], time.time()
         due = max(now, run.started + (view.every if run.pause is None else run.pause))
-        if run.pause is not None:
-            self.set_next(name, due)
+        self._set_next(name, due)
         self.note(
             name,
             keep=True,
@@ -302,13 +303,14 @@ def scheduled(config: Config, worker: Worker, port: ChainPort, deployment: Deplo
         write_proposals(config.jobs.proposals, assessment, deployment, proposals)
         log.info("tuned", proposals=len(proposals), file=str(config.jobs.proposals), seconds=round(time.monotonic() - started, 3))
 
+    executors = {name: ThreadPoolExecutor(1) for name in ("default", "reconcile", "snapshot")}
     scheduler = BackgroundScheduler(
         timezone="UTC",
-        # A job that is late runs once, not as often as it was missed, however late. Two instances: one may be due at once when another
-        # ends; they never run at the same time, since each executor has one thread.
+        # A job that is late runs once, however late. Two instances: it may be due again before the scheduler knows that it has ended; they
+        # never run at the same time, since each executor has one thread.
         job_defaults={"coalesce": True, "max_instances": 2, "misfire_grace_time": None},
         # Jobs that wait for the engine have threads of their own, so that none makes another wait.
-        executors={name: {"type": "threadpool", "max_workers": 1} for name in ("default", "reconcile", "snapshot")},
+        executors=executors,
     )
     jobs, timetable = config.jobs, _Timetable(scheduler, worker.upkeep, roster_of(config.database))
     compare = Reconciliation(worker.upkeep, Reconciler(port, deployment), jobs, config.retry_after)
@@ -328,7 +330,10 @@ def scheduled(config: Config, worker: Worker, port: ChainPort, deployment: Deplo
         yield scheduler
     finally:
         worker.upkeep.close()  # else a job would wait for an engine that steps no more
-        scheduler.shutdown()
+        # Not scheduler.shutdown(wait=True): it holds the lock that a job needs to set its next run, and would wait for ever.
+        scheduler.shutdown(wait=False)
+        for executor in executors.values():
+            executor.shutdown()
 
 
 def _datetime(seconds: float) -> datetime:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -161,6 +163,30 @@ def test_the_scheduler_asks_again_and_again(engine: Engine, chain: Twin) -> None
     time.sleep(0.5)
     assert len(asked) == count, "it ends with the block"
     assert {call.purpose for call in asked} == {"funding"}
+
+
+def test_its_end_waits_for_what_runs_and_for_no_more(engine: Engine, chain: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tuning is in the middle when the keeper ends; when it has ended, so has everything."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> Any:
+        begun.set()
+        assert go_on.wait(20.0)
+        return price_history(*arguments)
+
+    monkeypatch.setattr("keeper.schedule.price_history", slow)
+    with ExitStack() as stack:
+        stack.enter_context(scheduled(engine._config, engine, chain, SYSTEM))
+        assert begun.wait(20.0)
+        ending = threading.Thread(target=stack.pop_all().close, daemon=True)
+        ending.start()
+    ending.join(0.5)
+    assert ending.is_alive(), "control: it waits"
+    go_on.set()
+    ending.join(10.0)
+    assert not ending.is_alive()
+    [tuned] = [job for job in engine.upkeep.tell() if job.name == "tuning"]
+    assert (tuned.running, tuned.runs) == (False, 1)
 
 
 def test_proposals_come_from_the_prices_that_were_signed(engine: Engine, chain: Twin, tmp_path: Path) -> None:
