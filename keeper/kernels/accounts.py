@@ -12,34 +12,14 @@ from typing import Any
 import numba
 import numpy as np
 
-from keeper.kernels.charges import CHARGED, STANDARD
+from keeper.kernels.access import item, load, load_half, pointer, prefetch, put, settle, store, stream, take
+from keeper.kernels.charges import CHARGED, SIDE, STANDARD
 from keeper.kernels.compilation import ParallelKernel, forced_inline, kernel
 from keeper.kernels.pricing import COLUMNS
 from keeper.kernels.reduction import BATCH, worst_of
-from keeper.kernels.vectors import (
-    absolute,
-    blend_first,
-    fma,
-    item,
-    lane,
-    larger,
-    load,
-    pick,
-    pointer,
-    positive,
-    prefetch,
-    put,
-    settle,
-    smaller,
-    splat,
-    store,
-    stream,
-    take,
-    total,
-    transposed,
-)
+from keeper.kernels.vectors import absolute, blend_first, fma, lane, larger, pick, positive, smaller, splat, splat_half, total, transposed
 
-__all__ = ["AHEAD", "ALONE", "CHUNK", "CLOSES", "FIGURES", "JOINS", "SCRATCH", "margin_accounts"]
+__all__ = ["AHEAD", "ALONE", "CHUNK", "CLOSES", "FIGURES", "JOINS", "OTHERS", "SCRATCH", "margin_accounts"]
 
 CHUNK = 128
 """Accounts per unit of work."""
@@ -48,11 +28,14 @@ AHEAD = 8
 """Positions between the fetching of a row and its use: `instrument` has so many places more than there are positions."""
 
 _REQUIRED, _VALUE, _HELD = 0, CHUNK, 2 * CHUNK
-SCRATCH = _HELD + 8 * CHUNK
+SCRATCH = _HELD + SIDE * CHUNK
 """Doubles per thread: requirement and value of each account of a chunk, and its sums of standard margin."""
 
 FIGURES = 8
 """initial, maintenance, equity, margin equity at initial and at maintenance haircuts, long options, gross notional, health."""
+
+OTHERS = 4
+"""requirement by stress, standard initial and maintenance, long options."""
 
 ALONE, JOINS, CLOSES = 0, 1, 2
 """Roles of a segment: without others of its group in the account; with, and the last of them."""
@@ -113,6 +96,13 @@ def _leg(contracts: Any, new: Any, grid: Any, at: int, a0: Any, a1: Any, a2: Any
 
 
 @forced_inline
+def _hold(contracts: float, standard: Any, i: int, held: Any) -> Any:
+    """Standard margin of one position more: the side that it is on, as often as it is held."""
+    side = i * STANDARD + (SIDE if contracts < 0.0 else 0)
+    return fma(splat_half(abs(contracts)), load_half(standard, side), held)
+
+
+@forced_inline
 def _fetch(grid: Any, row: int) -> None:
     for column in range(0, COLUMNS, 8):
         prefetch(grid, row * COLUMNS + column)
@@ -153,9 +143,9 @@ def _reduce(  # noqa: C901 - one loop; what its flags leave out is not compiled
     """Stress requirement with the charges that come from sums, and value, of the accounts a .. a + count - 1 whose positions
     begin at p. joining: the first `tokens` kinds of collateral join them; by_standard: the sums of standard margin too; rare:
     the sums have rows of their own, or caps of gamma are near. Everything else is made of pointers."""
-    zero, sides = splat(0.0), blend_first(4, splat(1.0), splat(-1.0))
+    zero = splat(0.0)
     for n in range(count):
-        charges, whole, held = zero, zero, zero
+        charges, whole, held = zero, zero, splat_half(0.0)
         j0, j1, j2, j3, j4 = zero, zero, zero, zero, zero
         required, grouped = 0.0, 0.0
         for z in range(z_first, z_end):
@@ -180,7 +170,7 @@ def _reduce(  # noqa: C901 - one loop; what its flags leave out is not compiled
                 a0, a1, a2, a3, b, netted = _leg(contracts, item(opens, p), grid, at, a0, a1, a2, a3, b, netted, last)
                 if by_standard:
                     prefetch(standard, ahead * STANDARD)
-                    held = fma(larger(contracts * sides, zero), load(standard, i * STANDARD), held)
+                    held = _hold(item(size, p), standard, i, held)
                 p += 1
             whole = whole + b
             charging = larger(b, load(terms, 0) * b) + netted
@@ -204,7 +194,7 @@ def _reduce(  # noqa: C901 - one loop; what its flags leave out is not compiled
         put(out, _REQUIRED + n, required + total(charges))
         put(out, _VALUE + n, lane(whole, CHARGED + 2))
         if by_standard:
-            store(out, _HELD + 8 * n, held)
+            store(out, _HELD + SIDE * n, held)
 
 
 def _reduction(joining: bool, by_standard: bool, rare: bool = False) -> Any:
@@ -225,45 +215,43 @@ _reduce_any = _reduction(joining=True, by_standard=True, rare=True)
 @kernel
 def _reduce_standard(count: int, a: int, first: Any, standard: Any, instrument: Any, size: Any, out: Any) -> None:
     """The sums of standard margin alone."""
-    zero, sides = splat(0.0), blend_first(4, splat(1.0), splat(-1.0))
     for n in range(count):
-        held = zero
+        held = splat_half(0.0)
         for p in range(item(first, a + n), item(first, a + n + 1)):
             prefetch(standard, np.int64(item(instrument, p + AHEAD)) * STANDARD)
-            contracts = splat(item(size, p))
-            held = fma(larger(contracts * sides, zero), load(standard, np.int64(item(instrument, p)) * STANDARD), held)
-        store(out, _HELD + 8 * n, held)
+            held = _hold(item(size, p), standard, np.int64(item(instrument, p)), held)
+        store(out, _HELD + SIDE * n, held)
         put(out, _REQUIRED + n, 0.0)
 
 
 @forced_inline
 def _columns(table: Any, at: int) -> Any:
-    """Eight rows of eight from `at` on, by columns."""
-    return transposed(
-        load(table, at), load(table, at + 8), load(table, at + 16), load(table, at + 24),
-        load(table, at + 32), load(table, at + 40), load(table, at + 48), load(table, at + 56),
-    )  # fmt: skip
+    """Eight rows of four from `at` on, by columns."""
+    return transposed((
+        load_half(table, at), load_half(table, at + 4), load_half(table, at + 8), load_half(table, at + 12),
+        load_half(table, at + 16), load_half(table, at + 20), load_half(table, at + 24), load_half(table, at + 28),
+    ))  # fmt: skip
 
 
 @forced_inline
-def _stream_rows(table: Any, at: int, count: int, rows: Any) -> None:
-    """The first `count` >= 1 of eight rows to the lines of a table."""
+def _stream_rows(table: Any, at: int, width: int, count: int, rows: Any) -> None:
+    """The first `count` >= 1 of eight rows to a table of that width."""
     r0, r1, r2, r3, r4, r5, r6, r7 = rows
     stream(table, at, r0)
     if count > 1:
-        stream(table, at + 8, r1)
+        stream(table, at + width, r1)
     if count > 2:
-        stream(table, at + 16, r2)
+        stream(table, at + 2 * width, r2)
     if count > 3:
-        stream(table, at + 24, r3)
+        stream(table, at + 3 * width, r3)
     if count > 4:
-        stream(table, at + 32, r4)
+        stream(table, at + 4 * width, r4)
     if count > 5:
-        stream(table, at + 40, r5)
+        stream(table, at + 5 * width, r5)
     if count > 6:
-        stream(table, at + 48, r6)
+        stream(table, at + 6 * width, r6)
     if count > 7:
-        stream(table, at + 56, r7)
+        stream(table, at + 7 * width, r7)
 
 
 @ParallelKernel
@@ -278,7 +266,7 @@ def margin_accounts(  # noqa: C901 - the rules of one account, read from top to 
 ) -> None:  # fmt: skip
     """The figures of every account of an AccountLayout, in its order: figures [A, 8], flat.
 
-    every_mode: others [A, 8] receives what the other rules ask of the account: stress requirement without joined collateral
+    every_mode: others [A, 4] receives what the other rules ask of the account: stress requirement without joined collateral
     where it is not margined by stress, standard initial and maintenance, long options. unsound [8 x threads]: 1 at each
     thread's first place where a figure is not finite. scratch [threads, SCRATCH]. counter as in stress_losses.
     """
@@ -352,22 +340,18 @@ def margin_accounts(  # noqa: C901 - the rules of one account, read from top to 
                     if by_standard and total(positive(dear - first_tier, one, zero)) > 0.0:
                         for row in range(rows):
                             more = _beyond_first_tier(first[a + row], first[a + row + 1], instrument, size, kind, outputs, limits)
-                            at = _HELD + 8 * (n + row)
+                            at = _HELD + SIDE * (n + row)
                             put(out, at, item(out, at) + more[0])
                             put(out, at + 1, item(out, at + 1) + more[1])
                     if by_standard:
-                        bought, bought_least, paid, longs, sold, sold_least, _, shorts = _columns(out, _HELD + 8 * n)
-                        least = bought_least + sold_least
-                        first_margin, least_margin = bought + sold + paid, least + paid
+                        beside, least, paid, worth = _columns(out, _HELD + SIDE * n)
+                        first_margin, least_margin = beside + paid, least + paid
                         if every_mode:
-                            _stream_rows(
-                                others, FIGURES * a, rows, transposed(required, first_margin, least_margin, paid, zero, zero, zero, zero)
-                            )
+                            _stream_rows(others, OTHERS * a, OTHERS, rows, transposed((required, first_margin, least_margin, paid)))
                         if by_stress:
                             paid = zero
                         else:
-                            value = longs + shorts
-                            initial, maintenance, binding = first_margin, least_margin, least
+                            initial, maintenance, binding, value = first_margin, least_margin, least, worth
                     at_maintenance = kept_last + value
                     supported = at_maintenance - paid
                     equity, at_initial = owned + value, kept_first + value
@@ -375,8 +359,8 @@ def margin_accounts(  # noqa: C901 - the rules of one account, read from top to 
                     unknown = unknown + blend_first(rows, checked, zero)
                     health = positive(binding, supported / binding, positive(zero - supported, zero - infinite, infinite))
                     _stream_rows(
-                        figures, FIGURES * a, rows,
-                        transposed(initial, maintenance, equity, at_initial, at_maintenance, paid, gross, health),
+                        figures, FIGURES * a, FIGURES, rows,
+                        transposed((initial, maintenance, equity, at_initial, at_maintenance, paid, gross, health)),
                     )  # fmt: skip
         settle()
         unsound[8 * thread] = 0 if total(unknown) == 0.0 else 1

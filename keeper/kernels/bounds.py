@@ -20,12 +20,13 @@ from typing import Any
 import numba
 import numpy as np
 
+from keeper.kernels.access import load, store, take
 from keeper.kernels.accounts import ALONE, CLOSES, FIGURES, JOINS
 from keeper.kernels.charges import CHARGED
 from keeper.kernels.compilation import ParallelKernel, forced_inline, kernel
 from keeper.kernels.pricing import COLUMNS
 from keeper.kernels.reduction import worst_of
-from keeper.kernels.vectors import absolute, fma, load, splat, store, take
+from keeper.kernels.vectors import absolute, fma, splat
 from keeper.model import SECONDS_PER_YEAR
 
 __all__ = ["BOUNDS", "DRIFT", "WIDEST", "bound_row", "box_accounts", "fill_bounds"]

@@ -8,12 +8,13 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from keeper.kernels.access import load, store, take
 from keeper.kernels.compilation import ParallelKernel, forced_inline, kernel
 from keeper.kernels.pricing import BLOCK, price_eight, price_row
-from keeper.kernels.vectors import absolute, blend_first, larger, load, positive, splat, store, take, total, transposed
+from keeper.kernels.vectors import absolute, blend_first, larger, positive, splat, total, transposed
 from keeper.model import Parameters
 
-__all__ = ["CHARGED", "NETTED", "STANDARD", "charge_terms", "fill_eight", "fill_tick", "price_charged"]
+__all__ = ["CHARGED", "NETTED", "SIDE", "STANDARD", "charge_terms", "fill_eight", "fill_tick", "price_charged"]
 
 CHARGED = 2
 """First of the six lanes of a row's last vector that hold sums, not scenarios: netted per expiry and charged in absolute
@@ -22,9 +23,11 @@ value: rate charge, roll charge; summed: value, delta x spot, vega, minus half o
 NETTED = 0b1100
 """Bits of the lanes that are netted per expiry."""
 
-STANDARD = 8
-"""Lanes of an instrument's standard margin: of one contract bought, then of one sold, each: initial, maintenance (both
-without paid-up options), mark of a long option, value."""
+SIDE = 4
+"""Standard margin of one contract: initial, maintenance (both without paid-up options), mark of a long option, value."""
+
+STANDARD = 2 * SIDE
+"""Lanes of an instrument's standard margin: of one contract bought, then of one sold."""
 
 
 @kernel
@@ -97,7 +100,7 @@ def fill_eight(
             if scratch[k] > 0.0:
                 steep[slot_underlying[slot[start + k]]] = 1
     roll = exposure * larger(splat(charges[1]), splat(charges[2]) * tau)
-    sums_rows = transposed(zero, zero, splat(charges[0]) * rho, roll, value, exposure, vega, zero - gap)
+    sums_rows = transposed((zero, zero, splat(charges[0]) * rho, roll, value, exposure, vega, zero - gap))
     _put_rows(sums, start * stride, stride, CHARGED, sums_rows)
     side, K = load(sign, start), load(strike, start)
     option = absolute(side)
@@ -105,10 +108,10 @@ def fill_eight(
     maintenance = splat(rates[2]) * positive(side, spot, larger(spot, value)) + value
     initial = larger(larger(splat(rates[0]) * spot - away, splat(rates[1]) * spot) + value, splat(rates[3]) * maintenance)
     first, least = splat(rates[4]) * value, splat(rates[5]) * value
-    standard_rows = transposed(
+    standard_rows = transposed((
         positive(option, zero, first), positive(option, zero, least), positive(option, value, zero), value,
         positive(option, initial, first), positive(option, maintenance, least), zero, zero - value,
-    )  # fmt: skip
+    ))  # fmt: skip
     _put_rows(standard, start * STANDARD, STANDARD, 0, standard_rows)
 
 

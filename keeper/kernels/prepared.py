@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.errors import BookError, MarketError
-from keeper.kernels.accounts import FIGURES, SCRATCH, margin_accounts
+from keeper.kernels.accounts import FIGURES, OTHERS, SCRATCH, margin_accounts
 from keeper.kernels.charges import CHARGED, STANDARD, charge_terms, fill_tick, price_charged
 from keeper.kernels.layout import AccountLayout, SegmentLayout
 from keeper.kernels.market import MarketPlan, MarketVector, moving_scenarios
@@ -210,7 +210,7 @@ class PreparedBook:
         p, U = parameters, len(underlyings)
         self.scratch = line_aligned(self.threads * SCRATCH)
         self._figures = line_aligned(max(1, book.accounts), FIGURES)
-        self._others = line_aligned(1, FIGURES)
+        self._others = line_aligned(1, OTHERS)
         self._unsound = np.zeros(8 * self.threads, dtype=np.int64)
         self._rules = np.array([p.roll_min, p.short_option_rate, p.spot_contingency, p.notional_floor, p.maintenance_factor])
         self._terms = charge_terms(p)
@@ -292,9 +292,9 @@ class PreparedBook:
         """As `figures`, and what the rules of the other modes ask of every account."""
         vector = self.table.vector(market)
         if len(self._others) < self.book.accounts:
-            self._others = line_aligned(self.book.accounts, FIGURES)
+            self._others = line_aligned(self.book.accounts, OTHERS)
         figures = self._evaluate(vector, every_mode=True)
-        return figures, OtherModes(*(self._others[: self.book.accounts, k] for k in range(4)))
+        return figures, OtherModes(*(self._others[: self.book.accounts, k] for k in range(OTHERS)))
 
     def _evaluate(self, vector: MarketVector, *, every_mode: bool) -> AccountFigures:
         tick = self.tick_arrays(vector, self.table.read(vector))

@@ -8,10 +8,11 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from keeper.kernels.access import load, store, take
 from keeper.kernels.compilation import ParallelKernel, forced_inline, kernel
 from keeper.kernels.memory import line_aligned
 from keeper.kernels.normal import exponential, log_ratio, mills, normal_density, out_of_the_money
-from keeper.kernels.vectors import absolute, fma, larger, load, positive, smaller, splat, square_root, store, take
+from keeper.kernels.vectors import absolute, fma, larger, positive, smaller, splat, square_root
 from keeper.model import SECONDS_PER_YEAR
 from keeper.pricing.black76 import DAYS_PER_YEAR, OptionGreeks
 

@@ -11,9 +11,10 @@ from typing import Any
 import numba
 import numpy as np
 
+from keeper.kernels.access import item, load, take
 from keeper.kernels.compilation import ParallelKernel, forced_inline
 from keeper.kernels.pricing import COLUMNS
-from keeper.kernels.vectors import blend_first, fma, item, load, smaller, smallest, splat, take, total
+from keeper.kernels.vectors import blend_first, fma, smaller, smallest, splat, total
 
 __all__ = ["BATCH", "read_grid", "stress_losses", "worst_of"]
 

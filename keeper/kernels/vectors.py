@@ -26,27 +26,21 @@ __all__ = [
     "equal_lanes",
     "exponent",
     "fma",
-    "item",
+    "half",
     "lane",
     "larger",
-    "load",
     "pick",
-    "pointer",
     "polynomial",
     "positive",
     "power_of_two",
-    "prefetch",
-    "put",
-    "settle",
     "smaller",
     "smallest",
     "splat",
+    "splat_half",
     "square_root",
-    "store",
-    "stream",
-    "take",
     "total",
     "transposed",
+    "vector",
 ]
 
 intrinsic: Any = numba.extending.intrinsic  # numba's own annotations describe the decorator's argument, not what it makes
@@ -60,24 +54,26 @@ _BITS_OF_SQRT_HALF = int.from_bytes(struct.pack(">d", math.sqrt(0.5)), "big")
 
 
 class Vector(types.Type):
-    """numba type of <8 x double>."""
+    """numba type of <lanes x double>."""
 
-    def __init__(self) -> None:
-        super().__init__(name="Vector8d")
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        super().__init__(name=f"Vector{lanes}d")
 
 
-vector = Vector()
+vector, half = Vector(LANES), Vector(LANES // 2)
+"""The types of eight doubles and of four."""
 
 
 @register_model(Vector)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, _V)
+        super().__init__(dmm, fe_type, ir.VectorType(_DOUBLE, fe_type.lanes))
 
 
 def _splat(builder: Any, value: Any, kind: ir.VectorType = _V) -> Any:
     single = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(_I32, 0))
-    return builder.shuffle_vector(single, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
+    return builder.shuffle_vector(single, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(_I32, kind.count), [0] * kind.count))
 
 
 def _constant(value: float) -> Any:
@@ -89,100 +85,14 @@ def _call(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
     return builder.call(function, arguments)
 
 
-def _data(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-    """Where the elements of an array are, or of what `pointer` made of one."""
-    return value if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, value).data
-
-
-def _address(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    return builder.bitcast(builder.gep(_data(context, builder, kind, array), [index]), _V.as_pointer())
-
-
 @intrinsic
-def pointer(typingctx: Any, array: Any) -> Any:
-    """pointer(array): what load, store, item and the like take instead of the array, an eighth as long for a call to pass."""
-    return types.CPointer(array.dtype)(array), lambda context, builder, signature, args: _data(context, builder, signature.args[0], args[0])
-
-
-@intrinsic
-def load(typingctx: Any, array: Any, index: Any) -> Any:
-    """load(array, index): array[index : index + 8] of a float64 vector, any alignment (whole lines are read fastest)."""
+def splat_half(typingctx: Any, value: Any) -> Any:
+    """splat_half(x): x in all four lanes."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = builder.load(_address(context, builder, signature.args[0], *args))
-        value.align = 8
-        return value
+        return _splat(builder, args[0], ir.VectorType(_DOUBLE, half.lanes))
 
-    return vector(array, types.intp), generate
-
-
-@intrinsic
-def store(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
-    """store(array, index, value): array[index : index + 8] = value."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[2], _address(context, builder, signature.args[0], *args[:2]), align=8)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, vector), generate
-
-
-@intrinsic
-def stream(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
-    """stream(array, index, value): as store, on a 64-byte line, past the caches: the line is not read before it is written
-    and pushes nothing out. Others see it for certain after `settle`."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        written = builder.store(args[2], _address(context, builder, signature.args[0], *args[:2]), align=64)
-        written.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(_I32, 1)]))
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, vector), generate
-
-
-@intrinsic
-def settle(typingctx: Any) -> Any:
-    """settle(): what this thread streamed is visible before whatever it writes from here on."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.fence("seq_cst")
-        return context.get_dummy_value()
-
-    return types.void(), generate
-
-
-@intrinsic
-def item(typingctx: Any, array: Any, index: Any) -> Any:
-    """item(array, index): array[index] of a vector, index >= 0: numba's own would look for negative indices every time."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = _data(context, builder, signature.args[0], args[0])
-        return builder.load(builder.gep(data, [args[1]]))
-
-    return array.dtype(array, types.intp), generate
-
-
-@intrinsic
-def take(typingctx: Any, counter: Any) -> Any:
-    """take(counter): the value of counter[0], which is one more for whoever asks next, in whatever thread."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = _data(context, builder, signature.args[0], args[0])
-        return builder.atomic_rmw("add", data, ir.Constant(_I64, 1), "monotonic")
-
-    return types.int64(counter), generate
-
-
-@intrinsic
-def put(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
-    """put(array, index, value): array[index] = value of a float64 vector, index >= 0."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = _data(context, builder, signature.args[0], args[0])
-        builder.store(args[2], builder.gep(data, [args[1]]))
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, types.float64), generate
+    return half(types.float64), generate
 
 
 @intrinsic
@@ -203,8 +113,12 @@ def lane(typingctx: Any, value: Any, index: Any) -> Any:
 
 @intrinsic
 def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
-    """fma(a, b, c): a b + c, rounded once."""
-    return vector(vector, vector, vector), lambda context, builder, signature, args: _call(builder, "llvm.fma.v8f64", _V, list(args))
+    """fma(a, b, c): a b + c, rounded once; of vectors or of halves."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _call(builder, f"llvm.fma.v{args[0].type.count}f64", args[0].type, list(args))
+
+    return a(a, a, a), generate
 
 
 def _binary(method: str) -> Any:
@@ -256,8 +170,12 @@ smaller, larger = _ordered("<"), _ordered(">")
 
 @intrinsic
 def absolute(typingctx: Any, a: Any) -> Any:
-    """|a|"""
-    return vector(vector), lambda context, builder, signature, args: _call(builder, "llvm.fabs.v8f64", _V, list(args))
+    """|a|, of a vector or a half."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _call(builder, f"llvm.fabs.v{args[0].type.count}f64", args[0].type, list(args))
+
+    return a(a), generate
 
 
 @intrinsic
@@ -287,21 +205,6 @@ def pick(typingctx: Any, lanes: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
-def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
-    """prefetch(array, index): have the line of array[index] brought to the nearest cache; any index is harmless."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = _data(context, builder, signature.args[0], args[0])
-        address = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [address.type, _I32, _I32, _I32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [address, *(ir.Constant(_I32, k) for k in (0, 3, 1))])
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp), generate
-
-
-@intrinsic
 def blend_first(typingctx: Any, count: Any, a: Any, b: Any) -> Any:
     """blend_first(n, a, b): the lanes below n of a, the others of b."""
 
@@ -313,23 +216,27 @@ def blend_first(typingctx: Any, count: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
-def transposed(typingctx: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> Any:
-    """transposed(a, .., h): eight vectors, the k-th of lane k of each."""
+def transposed(typingctx: Any, rows: Any) -> Any:
+    """transposed((a, b, ..)): the k-th is made of lane k of each. Eight vectors of eight; four make eight halves, eight halves four."""
+    count, lanes = rows.count, rows.dtype.lanes
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        rows = list(args)
+        def resized(value: Any, size: int) -> Any:
+            mask = ir.Constant(ir.VectorType(_I32, size), [min(j, value.type.count - 1) for j in range(size)])
+            return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
+
+        made = [resized(value, LANES) for value in (cgutils.unpack_tuple(builder, args[0]) * 2)[:LANES]]
         for distance in (4, 2, 1):  # blocks off the diagonal change places in each block of twice that
-            made = list(rows)
+            before = list(made)
             for k in range(LANES):
                 if not k & distance:
                     for mine, other in ((k, 0), (k + distance, distance)):
-                        lanes = [(j & ~distance | other) + (LANES if j & distance else 0) for j in range(LANES)]
-                        mask = ir.Constant(ir.VectorType(_I32, LANES), lanes)
-                        made[mine] = builder.shuffle_vector(rows[k], rows[k + distance], mask)
-            rows = made
-        return context.make_tuple(builder, signature.return_type, rows)
+                        places = [(j & ~distance | other) + (LANES if j & distance else 0) for j in range(LANES)]
+                        mask = ir.Constant(ir.VectorType(_I32, LANES), places)
+                        made[mine] = builder.shuffle_vector(before[k], before[k + distance], mask)
+        return context.make_tuple(builder, signature.return_type, [resized(value, count) for value in made[:lanes]])
 
-    return types.UniTuple(vector, LANES)(*[vector] * LANES), generate
+    return types.UniTuple(vector if count == LANES else half, lanes)(rows), generate
 
 
 def _reduction(name: str, flags: tuple[str, ...]) -> Any:
