@@ -73,11 +73,13 @@ slither: setup ## static analysis of the contracts; fails on a finding that tool
 
 # Recorded on Anvil, then repeated where forge counts branches, beside forge's own tests.
 RECORDING := -p tests.coverage.recorder --record out/coverage
-BRANCHES := --no-match-path 'tests/forge/{gas,invariants}/*' --gas-limit 1000000000000000 --report lcov --report-file out/coverage/lcov.info
+BRANCHES := --root out/coverage/project --no-match-path 'tests/forge/{gas,invariants}/*' --gas-limit 1000000000000000 \
+    --report lcov --report-file '$(CURDIR)/out/coverage/lcov.info'
 
 coverage: setup compile ## functions, errors and branches of the contracts that tests reach; writes docs/coverage.md
 	$(STAGE) 'coverage: tests on Anvil, recorded' $(PY) -m pytest $(WORKERS) $(RECORDING) tests/contracts tests/scenarios/history
 	$(STAGE) 'coverage: steps to repeat' $(PY) -m tests.coverage.steps out/coverage
+	$(STAGE) 'coverage: contracts with markers' $(PY) -m tests.coverage.branches out/coverage
 	$(STAGE) 'coverage: branches' forge coverage $(BRANCHES)
 	@$(PY) -m scripts.coverage --write docs/coverage.md
 

@@ -2,9 +2,9 @@
 
     python -m scripts.coverage [--folder out/coverage] [--write docs/coverage.md]
 
-Reads what tests/coverage/recorder.py wrote, and forge's lcov.info. Prints every function without a success, every error without a test
-that raises it unless tests/coverage/unreachable.toml says why there can be none, and every branch that was not taken. Fails on anything
-missing of the first two, on an answer that is not needed, and below 95 % of the branches.
+Reads what tests/coverage/recorder.py and branches.py wrote, and forge's lcov.info. Prints every function without a success, every error
+without a test that raises it unless tests/coverage/unreachable.toml says why there can be none, and every branch that was not taken.
+Fails on anything missing of the first two, on an answer that is not needed, and below 95 % of the branches.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _answers(known: Iterable[Function]) -> dict[Pair, str]:
 
 @dataclass(frozen=True)
 class Branches:
-    """Of one file. left: the lines from which a branch was never taken, once per branch."""
+    """Of one file. left: the lines with branches that were never taken, once per branch."""
 
     path: str
     found: int
@@ -88,36 +88,24 @@ class Branches:
         return self.found - len(self.left)
 
 
-def branches(report: Path) -> list[Branches]:
-    """Of the project's contracts without mocks, by an lcov report, in its order; files without a branch are left out.
-
-    forge counts what an `if` without `else` leads to once; here the way past it counts too: taken when the line ran more often than that.
-    """
-    found = []
-    for record in report.read_text().split("end_of_record"):
-        fields = [line.partition(":")[::2] for line in record.split()]
-        path = next((value for name, value in fields if name == "SF"), "")
-        if path.startswith("contracts/") and not path.startswith("contracts/mocks/"):
-            sides = _sides([value for name, value in fields if name == "BRDA"], dict(_numbers(v) for name, v in fields if name == "DA"))
-            if sides:
-                found.append(Branches(path, len(sides), tuple(line for line, count in sides if count <= 0)))
-    return found
-
-
-def _sides(counted: Iterable[str], ran: Mapping[int, int]) -> list[tuple[int, int]]:
-    """(line, how often taken) of every branch. counted: "line,block,branch,count"; ran: line -> how often it ran."""
-    blocks: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for entry in counted:
-        line, block, _, count = entry.split(",")
-        blocks[int(line), block].append(int(count.replace("-", "0")))  # "-": never came that far
-    return [
-        (line, count) for (line, _), counts in blocks.items() for count in (counts if len(counts) > 1 else [*counts, ran[line] - counts[0]])
-    ]
-
-
-def _numbers(pair: str) -> tuple[int, int]:
-    line, count = pair.split(",")
-    return int(line), int(count)
+def branches(folder: Path) -> list[Branches]:
+    """Of the project's contracts without mocks, by how often the markers of tests/coverage/branches.py ran."""
+    ran: dict[tuple[str, int], int] = {}
+    path = ""
+    for line in (folder / "lcov.info").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == "SF":
+            path = value
+        elif name == "DA":
+            number, count = value.split(",")
+            ran[path, int(number)] = int(count)
+    found: dict[str, list[int]] = defaultdict(list)
+    left: dict[str, list[int]] = defaultdict(list)
+    for path, line, marker, without in json.loads((folder / "branches.json").read_text()):
+        found[path].append(line)
+        if ran[tuple(marker)] <= (ran[tuple(without)] if without else 0):
+            left[path].append(line)
+    return [Branches(path, len(lines), tuple(sorted(left[path]))) for path, lines in sorted(found.items())]
 
 
 def _branch_table(found: list[Branches]) -> str:
@@ -153,7 +141,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=ROOT / "out" / "coverage")
     parser.add_argument("--write", type=Path, help="writes the tables into this document")
     options = parser.parse_args()
-    coverage, by_file = measure(options.folder), branches(options.folder / "lcov.info")
+    coverage, by_file = measure(options.folder), branches(options.folder)
     if options.write:
         _write(options.write, "functions", _table(coverage))
         _write(options.write, "branches", _branch_table(by_file))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Function", "functions"]
+__all__ = ["ROOT", "Function", "functions", "syntax_trees", "walk"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _COMPILER = ROOT / "toolchain" / "solc-v0.8.30"
@@ -35,14 +35,14 @@ class Function:
 
 def functions() -> list[Function]:
     """The externally callable functions of the project's deployable contracts, inherited ones included, getters of state variables too."""
-    trees = _syntax_trees()
+    trees = syntax_trees()
     tree = _Tree(trees)
     own = [t for t in trees if t["absolutePath"].startswith("contracts/") and not t["absolutePath"].startswith("contracts/mocks/")]
     concrete = [n["name"] for t in own for n in t["nodes"] if n.get("contractKind") == "contract" and not n["abstract"]]
     return [function for name in sorted(concrete) for function in tree.functions(name)]
 
 
-def _syntax_trees() -> list[Node]:
+def syntax_trees() -> list[Node]:
     sources = {str(path.relative_to(ROOT)): {"urls": [str(path.relative_to(ROOT))]} for path in (ROOT / "contracts").rglob("*.sol")}
     settings = {"remappings": _REMAPPINGS, "evmVersion": "cancun", "outputSelection": {"*": {"": ["ast"]}}}
     question = json.dumps({"language": "Solidity", "sources": sources, "settings": settings})
@@ -52,22 +52,22 @@ def _syntax_trees() -> list[Node]:
     return [source["ast"] for source in json.loads(answer.stdout)["sources"].values()]
 
 
-def _walk(node: Any) -> Iterator[Node]:
+def walk(node: Any) -> Iterator[Node]:
     if isinstance(node, dict):
         if "nodeType" in node:
             yield node
         for value in node.values():
-            yield from _walk(value)
+            yield from walk(value)
     elif isinstance(node, list):
         for value in node:
-            yield from _walk(value)
+            yield from walk(value)
 
 
 class _Tree:
     def __init__(self, trees: list[Node]) -> None:
         self.nodes: dict[int, Node] = {}
         self.home: dict[int, Node] = {}  # function or modifier -> its contract
-        for node in _walk(trees):
+        for node in walk(trees):
             if "id" in node:
                 self.nodes[node["id"]] = node
             if node["nodeType"] == "ContractDefinition":
@@ -97,7 +97,7 @@ class _Tree:
         if callable_["id"] in seen:
             return
         seen.add(callable_["id"])
-        for node in _walk([callable_.get("body"), callable_.get("modifiers")]):
+        for node in walk([callable_.get("body"), callable_.get("modifiers")]):
             called = node.get("referencedDeclaration")
             if called is None or called not in self.nodes or node["nodeType"] not in ("Identifier", "MemberAccess", "IdentifierPath"):
                 continue

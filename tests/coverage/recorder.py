@@ -4,7 +4,8 @@ It listens where tests talk to their node (Brownie, web3, `scripts.chain`, `scri
 transaction and of each call that reverted. Two files per process:
 
     calls-<worker>.json    [contract, selector, outcome, test] once each; outcome: "ok", or selector of the error that it raised itself
-    stream-<worker>.jsonl  every transaction, call, snapshot and change of state in order: tests/forge/coverage repeats them
+    stream-<worker>.jsonl  every transaction, call, snapshot and change of state in order, with the number of the node that was asked:
+                           tests/forge/coverage repeats them
 """
 
 from __future__ import annotations
@@ -30,51 +31,97 @@ _MINED_S, _POLL_S = 10.0, 0.005
 _SENDING = {"eth_sendTransaction", "eth_sendRawTransaction"}
 _ASKING = {"eth_call", "eth_estimateGas"}
 _STATE = {"evm_snapshot", "evm_revert", "anvil_setBalance", "anvil_setStorageAt", "anvil_setCode"}
-_MOVING = {*_SENDING, "evm_mine", "anvil_mine", "evm_revert", "evm_increaseTime"}
+_MINING = {"evm_mine", "anvil_mine"}
+_MOVING = {*_SENDING, *_MINING, "evm_revert", "evm_increaseTime", "evm_setAutomine"}
 
 
 class Recorder:
-    """What goes to one node."""
+    """What goes to the nodes of one process."""
 
     def __init__(self, stream: Path) -> None:
         self.test = ""
         self.outcomes: dict[tuple[str, str, str], str] = {}
-        self._names: dict[str, str] = {}  # address -> contract
         self._creations = _creation_codes()
         self._stream = stream.open("w")
-        self._head: dict[str, int] | None = None
+        self._nodes: dict[str, _Node] = {}
         self._asking = False
-        self._node: Any = None
 
-    def saw(self, node: Any, method: str, params: Any, answer: Mapping[str, Any]) -> None:
-        """One request and its answer; node: sends a further request to the same place."""
+    def saw(self, url: str, method: str, params: Any, answer: Mapping[str, Any]) -> None:
+        """One request to the node at `url` and its answer."""
         if self._asking:
             return
-        self._asking, self._node = True, node
+        self._asking = True
         try:
-            self._record(method, params, answer)
+            if url not in self._nodes:
+                self._nodes[url] = _Node(self, url, len(self._nodes))
+            self._nodes[url].saw(method, params, answer)
         finally:
             self._asking = False
 
     def close(self) -> None:
         self._stream.close()
 
-    def _record(self, method: str, params: Any, answer: Mapping[str, Any]) -> None:
+    def outcome(self, contract: str, selector: str, outcome: str) -> None:
+        self.outcomes.setdefault((contract, selector, outcome), self.test)
+
+    def named(self, creation: str) -> tuple[str, str]:
+        """Contract and constructor arguments of a creation; `?` where it is none of the project's."""
+        code = creation.removeprefix("0x")
+        name = next((name for name, known in self._creations.items() if code.startswith(known)), "?")
+        return name, "0x" + code.removeprefix(self._creations.get(name, ""))
+
+    def write(self, **entry: Any) -> None:
+        self._stream.write(json.dumps({"test": self.test, **entry}) + "\n")
+
+
+class _Node:
+    """What goes to one of them."""
+
+    def __init__(self, recorder: Recorder, url: str, number: int) -> None:
+        self._recorder = recorder
+        self._url = url
+        self._number = number
+        self._names: dict[str, str] = {}  # address -> contract
+        self._head: dict[str, int] | None = None
+        self._waiting: list[str] | None = None  # transactions that nobody mines for the moment, where a test mines itself
+
+    def saw(self, method: str, params: Any, answer: Mapping[str, Any]) -> None:
         if method in _MOVING:
             self._head = None
-        if method in _SENDING and "result" in answer:
-            self._transaction(answer["result"])
+        if method == "evm_setAutomine":
+            self._mined()
+            self._waiting = None if params[0] else []
+        elif method in _MINING:
+            self._mined()
+        elif method in _SENDING and "result" in answer:
+            self._sent(answer["result"])
         elif method in _ASKING:
             self._call(method, params, answer)
         elif method in _STATE and "result" in answer:
             self._write(kind=method, params=params, result=answer["result"])
 
-    def _transaction(self, identifier: str) -> None:
+    def _sent(self, identifier: str) -> None:
+        if self._waiting is not None:
+            self._waiting.append(identifier)
+            return
         deadline = time.monotonic() + _MINED_S  # the hash is answered before the block is there
         while self._node("eth_getTransactionReceipt", identifier) is None:
             if time.monotonic() > deadline:
-                return  # automatic mining is off
+                return
             time.sleep(_POLL_S)
+        self._transaction(identifier)
+
+    def _mined(self) -> None:
+        """What waited and is in a block now, in its order there."""
+        if not self._waiting:
+            return
+        receipts = {identifier: self._node("eth_getTransactionReceipt", identifier) for identifier in self._waiting}
+        places = {name: (int(r["blockNumber"], 16), int(r["transactionIndex"], 16)) for name, r in receipts.items() if r is not None}
+        for identifier in sorted(places, key=places.__getitem__):
+            self._transaction(identifier)
+        self._waiting = [identifier for identifier in self._waiting if identifier not in places]
+
+    def _transaction(self, identifier: str) -> None:
         sent = self._node("eth_getTransactionByHash", identifier)
         trace = self._node("debug_traceTransaction", identifier, _TRACER)
         self._frame(trace)
@@ -86,7 +133,7 @@ class Recorder:
             value=int(sent["value"], 16),
             nonce=int(sent["nonce"], 16),
             ok="error" not in trace,
-            **(self._creation(trace) if sent["to"] is None else {}),
+            **(dict(zip(("creates", "arguments"), self._recorder.named(trace["input"]), strict=True)) if sent["to"] is None else {}),
             **self._now(),
         )
 
@@ -108,6 +155,13 @@ class Recorder:
         sender = asked.get("from") or "0x" + "00" * 20
         self._write(kind="call", sender=sender, to=to, data=data, ok=not failed, **self._now())
 
+    def _node(self, method: str, *params: Any) -> Any:
+        question = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        answer = requests.post(self._url, json=question, timeout=120).json()
+        if "error" in answer:
+            raise AnvilError(str(answer["error"]))
+        return answer["result"]
+
     def _now(self) -> dict[str, int]:
         if self._head is None:
             block = self._node("eth_getBlockByNumber", "latest", False)
@@ -121,7 +175,7 @@ class Recorder:
         to, data = str(frame.get("to") or "").lower(), frame.get("input") or "0x"
         if str(frame.get("type", "")).startswith("CREATE"):
             if "error" not in frame:
-                self._names[to] = self._named(data)
+                self._names[to], _ = self._recorder.named(data)
             data = "constructor"
         failed, output = "error" in frame, frame.get("output") or "0x"
         own = failed and not any("error" in child and (child.get("output") or "0x") == output for child in children)
@@ -132,18 +186,10 @@ class Recorder:
 
     def _outcome(self, to: str, data: str, outcome: str) -> None:
         selector = data[:10] if data.startswith("0x") else data
-        self.outcomes.setdefault((self._names[to], selector, outcome), self.test)
-
-    def _named(self, creation: str) -> str:
-        code = creation.removeprefix("0x")
-        return next((name for name, known in self._creations.items() if code.startswith(known)), "?")
-
-    def _creation(self, frame: Mapping[str, Any]) -> dict[str, str]:
-        name = self._named(frame["input"])
-        return {"creates": name, "arguments": "0x" + frame["input"].removeprefix("0x").removeprefix(self._creations.get(name, ""))}
+        self._recorder.outcome(self._names[to], selector, outcome)
 
     def _write(self, **entry: Any) -> None:
-        self._stream.write(json.dumps({"test": self.test, **entry}) + "\n")
+        self._recorder.write(node=self._number, **entry)
 
 
 def _creation_codes() -> dict[str, str]:
@@ -193,13 +239,12 @@ class _Plugin:
         recorder, rpc, send = self._recorder, Anvil.rpc, requests.Session.send
 
         def heard_rpc(node: Anvil, method: str, *params: Any) -> Any:
-            ask = _asking(node.url)
             try:
                 result = rpc(node, method, *params)
             except AnvilError:
-                recorder.saw(ask, method, params, {"error": None})
+                recorder.saw(node.url, method, params, {"error": None})
                 raise
-            recorder.saw(ask, method, params, {"result": result})
+            recorder.saw(node.url, method, params, {"result": result})
             return result
 
         def heard_send(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
@@ -210,17 +255,8 @@ class _Plugin:
                 pairs = zip(asked, answered, strict=True) if isinstance(asked, list) else [(asked, answered)]
                 for question, answer in pairs:
                     if isinstance(question, dict) and "method" in question:
-                        recorder.saw(_asking(str(request.url)), question["method"], question.get("params", []), answer)
+                        recorder.saw(str(request.url).rstrip("/"), question["method"], question.get("params", []), answer)
             return response
-
-        def _asking(url: str) -> Any:
-            def ask(method: str, *params: Any) -> Any:
-                answer = requests.post(url, json={"jsonrpc": "2.0", "id": 1, "method": method, "params": params}, timeout=120).json()
-                if "error" in answer:
-                    raise AnvilError(str(answer["error"]))
-                return answer["result"]
-
-            return ask
 
         Anvil.rpc = heard_rpc  # type: ignore[method-assign]
         requests.Session.send = heard_send  # type: ignore[method-assign]

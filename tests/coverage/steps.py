@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,35 +21,40 @@ from scripts.artifacts import BUILD
 __all__ = ["write_steps"]
 
 _STEP = "(uint8,address,address,uint256,uint256,uint256,uint64,uint256,bool,string,bytes)"
-_CALL, _CREATE, _SNAPSHOT, _REVERT, _STORE, _ETCH = range(6)
+_CALL, _CREATE, _SNAPSHOT, _REVERT, _STORE, _ETCH, _ASK = range(7)
 _NOBODY = "0x" + "00" * 20
 
 Entry = dict[str, Any]
 
 
 def write_steps(folder: Path) -> list[Path]:
-    """A `steps-*.txt` beside each `stream-*.jsonl`. Returns what was written."""
+    """`steps-0.txt`, ...: one for each node in each `stream-*.jsonl`, the longest first. Returns what was written."""
     sources = {path.stem: json.loads(path.read_text())["sourcePath"] for path in BUILD.glob("*.json")}
+    nodes: dict[tuple[str, int], list[Entry]] = defaultdict(list)
+    for stream in folder.glob("stream-*.jsonl"):
+        for line in stream.open():
+            entry = json.loads(line)
+            nodes[stream.name, entry["node"]].append(entry)
+    for old in folder.glob("steps-*.txt"):
+        old.unlink()
     written = []
-    for stream in sorted(folder.glob("stream-*.jsonl")):
-        target = folder / stream.name.replace("stream", "steps").replace(".jsonl", ".txt")
-        with target.open("w") as out:
-            for step in _steps(stream, sources):
+    for number, entries in enumerate(sorted(nodes.values(), key=len, reverse=True)):
+        written.append(folder / f"steps-{number}.txt")
+        with written[-1].open("w") as out:
+            for step in _steps(entries, sources):
                 out.write("0x" + encode([_STEP], [step]).hex() + "\n")
-        written.append(target)
     return written
 
 
-def _steps(stream: Path, sources: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
+def _steps(entries: Iterable[Entry], sources: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
     snapshots: dict[str, int] = {}
     asked: set[tuple[str, str, str]] = set()  # calls since the last change: the same question has the same answer
-    for line in stream.open():
-        entry = json.loads(line)
+    for entry in entries:
         if entry["kind"] == "call":
             question = (entry["sender"], entry["to"], entry["data"])
             if question not in asked:
                 asked.add(question)
-                yield _step(_CALL, entry, data=_bytes(entry["data"]))
+                yield _step(_ASK, entry, data=_bytes(entry["data"]))
             continue
         asked.clear()
         if entry["kind"] == "evm_snapshot":
