@@ -71,8 +71,8 @@ slither: setup ## static analysis of the contracts; fails on a finding that tool
 	@toolchain/environment toolchain/slither-requirements.lock
 	$(STAGE) 'slither' $(PY) -m scripts.slither
 
-# Recorded on Anvil, then repeated where forge counts branches, beside forge's own tests.
-RECORDING := -p tests.coverage.recorder --record out/coverage --ignore tests/contracts/oracle/test_publisher.py  # whose own process sends
+# Recorded on Anvil (but for the publisher's tests, whose transactions another process sends), then repeated where forge counts branches.
+RECORDING := -p tests.coverage.recorder --record out/coverage --ignore tests/contracts/oracle/test_publisher.py
 BRANCHES := --root out/coverage/project --no-match-path 'tests/forge/{gas,invariants}/*' --gas-limit 1000000000000000 \
     --report lcov --report-file '$(CURDIR)/out/coverage/lcov.info'
 
