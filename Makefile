@@ -77,6 +77,7 @@ BRANCHES := --root out/coverage/project --no-match-path 'tests/forge/{gas,invari
     --report lcov --report-file '$(CURDIR)/out/coverage/lcov.info'
 
 coverage: setup compile ## functions, errors and branches of the contracts that tests reach; writes docs/coverage.md
+	@rm -rf out/coverage
 	$(STAGE) 'coverage: tests on Anvil, recorded' $(PY) -m pytest $(WORKERS) $(RECORDING) tests/contracts tests/scenarios/history
 	$(STAGE) 'coverage: steps to repeat' $(PY) -m tests.coverage.steps out/coverage
 	$(STAGE) 'coverage: contracts with markers' $(PY) -m tests.coverage.branches out/coverage
