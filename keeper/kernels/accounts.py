@@ -17,7 +17,21 @@ from keeper.kernels.charges import CHARGED, SIDE, STANDARD
 from keeper.kernels.compilation import ParallelKernel, forced_inline, kernel
 from keeper.kernels.pricing import COLUMNS
 from keeper.kernels.reduction import BATCH, worst_of
-from keeper.kernels.vectors import absolute, blend_first, fma, lane, larger, pick, positive, smaller, splat, splat_half, total, transposed
+from keeper.kernels.vectors import (
+    absolute,
+    blend_first,
+    fma,
+    lane,
+    larger,
+    pick,
+    positive,
+    sign_bit,
+    smaller,
+    splat,
+    splat_half,
+    total,
+    transposed,
+)
 
 __all__ = ["AHEAD", "ALONE", "CHUNK", "CLOSES", "FIGURES", "JOINS", "OTHERS", "SCRATCH", "margin_accounts"]
 
@@ -98,7 +112,7 @@ def _leg(contracts: Any, new: Any, grid: Any, at: int, a0: Any, a1: Any, a2: Any
 @forced_inline
 def _hold(contracts: float, standard: Any, i: int, held: Any) -> Any:
     """Standard margin of one position more: the side that it is on, as often as it is held."""
-    side = i * STANDARD + (SIDE if contracts < 0.0 else 0)
+    side = i * STANDARD + SIDE * sign_bit(contracts)
     return fma(splat_half(abs(contracts)), load_half(standard, side), held)
 
 

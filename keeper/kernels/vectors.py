@@ -33,6 +33,7 @@ __all__ = [
     "polynomial",
     "positive",
     "power_of_two",
+    "sign_bit",
     "smaller",
     "smallest",
     "splat",
@@ -192,6 +193,16 @@ def positive(typingctx: Any, condition: Any, a: Any, b: Any) -> Any:
         return builder.select(builder.fcmp_ordered(">", args[0], _constant(0.0)), args[1], args[2])
 
     return vector(vector, vector, vector), generate
+
+
+@intrinsic
+def sign_bit(typingctx: Any, x: Any) -> Any:
+    """sign_bit(x): 1 for negative x, -0.0 among them, else 0, without a comparison."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.lshr(builder.bitcast(args[0], _I64), ir.Constant(_I64, 63))
+
+    return types.int64(types.float64), generate
 
 
 @intrinsic
