@@ -162,6 +162,32 @@ def test_the_deficit_stranded_on_a_crumb(world: World, long_eth: int, rescuer: i
     assert -left["equity"] / left["maintenance"] / burden < 1.001
 
 
+def test_a_crumb_that_bears_the_collaterals_stress(world: World, alice: Any, rescuer: int, liquidator: Any, expiries: Any) -> None:
+    """PORTFOLIO: 100 WETH against 400 short perps, and a hundredth of a future. The account is bankrupt by 5,000; a friend of the owner
+    takes the future. Where the WETH counted for every part, the fund paid a quarter of the deficit and the risk stayed: another crumb,
+    another quarter. Parts are measured without collateral: the crumb's share is twelve cents."""
+    world.fund(100_000)
+    crumb = Instrument.future(ETH, expiries[1]).pack()
+    account = world.open(alice, PORTFOLIO, usdc=500, weth=100)
+    world.deposit(rescuer, usdc=2_000_000)
+    world.trade(account, ETH_PERP, -400)
+    world.trade(account, crumb, 0.01)
+    world.move({"ETH": 4_549.0})
+    deficit = -world.requirement(account)["equity"]
+    assert wad(4_000) < deficit < wad(6_000)
+    engine = world.system.engine
+    # The share that it had: what the future and the WETH would need alone against what the rest needs
+    alone = int(engine.preview(account, [(ETH_PERP, wad(400), 0)], 0)[1])
+    rest = int(engine.preview(account, [(crumb, -wad(0.01), 0)], 0)[1])
+    assert 0.2 < alone / (alone + rest) < 0.3
+    event = world.liquidate(account, rescuer, [(crumb, wad(0.01))], liquidator, witness=world.witness(account)).events["Liquidated"][0]
+    assert event["fundPaid"] < wad(0.5)
+    assert -world.requirement(account)["equity"] > deficit - wad(1)
+    event = world.liquidate(account, rescuer, [(ETH_PERP, -wad(400))], liquidator, witness=world.witness(account)).events["Liquidated"][0]
+    assert event["fundPaid"] > deficit - wad(1)
+    assert world.requirement(account)["equity"] >= 0
+
+
 def test_sybil_dust_fills_the_queue(world: World, long_eth: int, bob: Any, carol: Any, governance: Any, stranger: Any) -> None:
     """A nominee below remaining / (4 x queue length) is refused. The attacker ranks first with ten contracts: 1,010.20 of haircut are his.
     Without the rule (the measure of dust set to zero) two crumbs of his fill a queue of two, and everybody shares what he owed."""

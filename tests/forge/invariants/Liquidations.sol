@@ -175,11 +175,10 @@ abstract contract Liquidations is Handlers {
         Requirement memory own = engine.requirement(LIQUIDATOR_ACCOUNT);
         int256 missing = int256(own.initial + 2 * r.initial) - own.marginEquityInitial;
         if (missing > 0) pay(LIQUIDATOR_ACCOUNT, USDC, _wholeUp(uint256(missing))); // whoever does it is good for it
-        bytes8 keeps = r.equity < 0 ? bytes8(0x0032194b5a5f6163) : bytes8(0x5f5a4b3219055f00); // per cent
         if (_tried(abi.encodeCall(this.tryLiquidate, (account, LIQUIDATOR_ACCOUNT, _keptFor(r, health, 1.02e18))))) return;
-        for (uint256 i; i < 8; ++i) {
-            int256 kept = int256(uint256(uint8(keeps[i]))) * 0.01e18;
-            if (_tried(abi.encodeCall(this.tryLiquidate, (account, LIQUIDATOR_ACCOUNT, kept)))) return;
+        // All, then less and less: a paid-up long option is worth more than it requires, so a little of it may already be enough
+        for (uint256 part = WAD; part > WAD / 2_000; part /= 2) {
+            if (_tried(abi.encodeCall(this.tryLiquidate, (account, LIQUIDATOR_ACCOUNT, int256(WAD - part))))) return;
         }
         if (r.equity < 0) {
             if (_tried(abi.encodeCall(this.tryOpenDeficit, (account)))) return;
