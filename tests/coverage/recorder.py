@@ -153,7 +153,8 @@ class _Node:
         else:
             return  # the transaction follows
         sender = asked.get("from") or "0x" + "00" * 20
-        self._write(kind="call", sender=sender, to=to, data=data, ok=not failed, **self._now())
+        value = int(asked.get("value") or "0x0", 16)
+        self._write(kind="call", sender=sender, to=to, data=data, value=value, ok=not failed, **self._now())
 
     def _node(self, method: str, *params: Any) -> Any:
         question = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}

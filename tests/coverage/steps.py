@@ -48,10 +48,10 @@ def write_steps(folder: Path) -> list[Path]:
 
 def _steps(entries: Iterable[Entry], sources: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:
     snapshots: dict[str, int] = {}
-    asked: set[tuple[str, str, str]] = set()  # calls since the last change: the same question has the same answer
+    asked: set[tuple[str, str, str, int]] = set()  # calls since the last change: the same question has the same answer
     for entry in entries:
         if entry["kind"] == "call":
-            question = (entry["sender"], entry["to"], entry["data"])
+            question = (entry["sender"], entry["to"], entry["data"], entry["value"])
             if question not in asked:
                 asked.add(question)
                 yield _step(_ASK, entry, data=_bytes(entry["data"]))
