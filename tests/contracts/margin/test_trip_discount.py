@@ -138,6 +138,22 @@ def test_a_withdrawal_counts_the_discount(
     clearing.withdraw(long.account, SETTLEMENT, (free - 100 * WAD) // 10**12 * 10**12, alice, {"from": alice})
 
 
+def test_a_token_that_counts_for_nothing_changes_nothing(
+    project: Any, clearing: Any, vault: Any, governance: Any, trips: Any, parties: Any, confirm: Any, publish: Any, alice: Any
+) -> None:
+    """Listed, without a row in the parameters; the tokens before it in the list are not held."""
+    long, _ = parties
+    token, index = project.TokenMock.deploy("Odd", "ODD", 18, {"from": alice}), vault.tokenCount()
+    vault.list(token, {"from": governance})
+    token.mint(alice, 5 * WAD, {"from": alice})
+    token.approve(vault, 5 * WAD, {"from": alice})
+    clearing.deposit(long.account, index, 5 * WAD, {"from": alice})
+    confirm({"ETH": 4_080.0})
+    assert tuple(trips.discount(long.account)) == (6_800 * WAD, 0)
+    publish({"ETH": 4_080.0})
+    clearing.withdraw(long.account, SETTLEMENT, WAD, alice, {"from": alice})
+
+
 def test_no_withdrawals_while_halted(clearing: Any, parties: Any, publish: Any, breaker: Any, guardian: Any, alice: Any) -> None:
     publish()
     breaker.tighten(ETH, 2, {"from": guardian})

@@ -339,3 +339,32 @@ def test_recovery_closes_without_a_haircut(world: World, opened: int, shorts: tu
     assert "Deleveraged" not in tx.events
     assert tx.events["DeficitClosed"]["equity"] == wad("89.8")
     assert world.size(opened, ETH_PERP) == wad(10)
+
+
+def test_recovered_legs_are_priced_at_mark(world: World, opened: int) -> None:
+    world.move({"ETH": 3_210.0})
+    value, instruments, sizes, prices = world.system.deleverager.bankruptcyPrices(opened)
+    assert (value, list(instruments), list(sizes), list(prices)) == (wad("89.8"), [ETH_PERP], [wad(10)], [wad(3_210)])
+
+
+@pytest.mark.parametrize("ends", ["before", "while open"])
+def test_who_is_no_member_of_the_fund_goes_on_without_it(
+    world: World, long_eth: int, shorts: tuple[int, int], governance: Any, stranger: Any, ends: str
+) -> None:
+    fund = world.system.insurance_fund
+    world.fund(300)
+    world.move({"ETH": FALLEN})
+    if ends == "while open":
+        world.open_deficit(long_eth, stranger)
+        assert fund.openDeficits() == 1
+    fund.setMember(fund.memberOf(world.system.deleverager), 0, 0, {"from": governance})
+    if ends == "before":
+        world.open_deficit(long_eth, stranger)
+    assert fund.openDeficits() == 0  # exits wait for nothing
+    for account in (*shorts, world.maker_account):
+        world.nominate(ETH_PERP, account, stranger)
+    world.wait_for_nominations()
+    executed = world.execute(long_eth, stranger).events["Executed"]
+    assert (executed["fundPaid"], executed["haircut"]) == (0, DEFICIT)
+    assert equity(world, long_eth) == 0
+    assert fund.holdings() == wad(300)

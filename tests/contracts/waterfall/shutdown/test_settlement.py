@@ -10,6 +10,7 @@ from keeper.model import Instrument, MarginMode
 from keeper.pricing import InstrumentTable, price_table
 from scripts.demo.crash import market_of, parameters
 from scripts.deploy import SETTLEMENT
+from scripts.market_path import OPENING_SPOTS, market_at
 from tests.contracts.waterfall.shutdown.conftest import BTC_PERP, ETH_PERP, WINDOW
 from tests.reverts import reverts
 
@@ -191,6 +192,24 @@ def test_instruments_are_valued_once_at_the_final_spot(
     before = settlement.finalValue(call.pack())[1]
     settlement.settle([world.short.account], anyone)
     assert settlement.finalValue(call.pack())[1] == before
+
+
+def test_what_has_expired_moves_no_more(
+    settlement: Any, world: Any, shut: Any, fix: Any, anyone: Any, publish: Any, anvil: Any, price_door: Any, expiries: Any
+) -> None:
+    """Nobody fixed its settlement price before the shutdown: its last forward stands, whatever the spot did since."""
+    publish({"ETH": 3_900.0})
+    forward = price_door.read([ETH << 32 | expiries[1]])[0] >> 160
+    anvil.set_time(expiries[1] + 60)
+    publish(market=market_at(anvil.time(), expiries[2:], OPENING_SPOTS | {"ETH": 3_000.0}))
+    shut()
+    fix()
+    assert settlement.finalSpot(ETH) == 3_000 * WAD
+    settlement.settle([world.long.account], anyone)
+    fixed, value = settlement.finalValue(Instrument.call(ETH, expiries[1], 3_500).pack())
+    assert fixed
+    assert abs(value - (forward - 3_500 * WAD)) < 10**8
+    assert value > 400 * WAD
 
 
 # --- what is refused ---
