@@ -84,9 +84,8 @@ contract LiquidationQuotes is ILiquidationQuotes {
         q.round = LIQUIDATOR.rounds(account);
         if (q.tier == ILiquidator.Tier.PARTIAL) q.discount = p.get(Parameter.PARTIAL_DISCOUNT);
         if (q.tier == ILiquidator.Tier.FULL) q.discount = LIQUIDATOR.discountNow(account);
-        if (q.tier == ILiquidator.Tier.BANKRUPT) q.closable = WAD;
+        if (q.tier == ILiquidator.Tier.BANKRUPT) (q.closable, q.release) = (WAD, r.maintenance - r.longOptions);
         else if (q.tier != ILiquidator.Tier.NONE) _payments(q, account, r, p, fee);
-        q.release = FixedPointMathLib.mulDiv(r.maintenance - r.longOptions, q.closable, WAD);
         _debt(q, account, p);
     }
 
@@ -100,26 +99,35 @@ contract LiquidationQuotes is ILiquidationQuotes {
         uint256 left = WAD - q.closable;
         afterwards.maintenance = FixedPointMathLib.mulDivUp(r.maintenance, left, WAD);
         afterwards.longOptions = FixedPointMathLib.min(FixedPointMathLib.mulDivUp(r.longOptions, left, WAD), afterwards.maintenance);
-        uint256 release = ProvenRelease.releaseDown(r, afterwards);
-        if (release == 0) return;
-        (q.payment,) = ProvenRelease.paymentDown(release, q.discount, fee, r.equity, r.maintenance);
+        q.release = ProvenRelease.releaseDown(r, afterwards);
+        if (q.release == 0) return;
+        (q.payment,) = ProvenRelease.paymentDown(q.release, q.discount, fee, r.equity, r.maintenance);
         if (q.small) q.payment += p.get(Parameter.SMALL_REWARD);
     }
 
-    /// @dev A share f of every leg: health after = (own - paid f) / (binding (1 - f)) <= target, where paid is what the whole release
-    /// would cost: f <= (target binding - own) / (target binding - paid). In PARTIAL at most the close factor; never down to dust.
+    /// @dev A share f of every leg, the long options' marks L among them turning into cash: health after =
+    /// (own + L f - rate (binding f + min(L f, short))) / (binding (1 - f)) <= target, as `ProvenRelease.releaseDown` counts what is paid for:
+    ///
+    ///      f <= (target binding - own) / (target binding + L - rate (binding + L))              where L f <= short
+    ///      f <= (target binding - own + rate short) / (target binding + L - rate binding)        else
+    ///
+    /// In PARTIAL at most the close factor; never down to dust.
     function _closableDown(Quote memory q, Requirement memory r, ParameterTable p) private pure returns (uint256 f) {
-        int256 binding = int256(r.maintenance - r.longOptions);
-        uint256 rate = FixedPointMathLib.min(q.discount + q.fee, _equityShare(r));
-        int256 aim = binding * int256(p.get(Parameter.TARGET_HEALTH)) / int256(WAD);
-        int256 own = r.marginEquityMaintenance - int256(r.longOptions);
-        int256 paid = binding * int256(rate) / int256(WAD);
-        // target >= 1 > rate and own < aim, or there was no tier
-        if (binding != 0) f = FixedPointMathLib.min(WAD, FixedPointMathLib.mulDiv(WAD, uint256(aim - own), uint256(aim - paid)));
-        if (q.tier == ILiquidator.Tier.PARTIAL) f = FixedPointMathLib.min(f, p.get(Parameter.CLOSE_FACTOR));
-        // Less than dust may not be left.
         uint256 dust = p.get(Parameter.SMALL_REWARD);
         if (r.maintenance <= dust) return 0;
+        uint256 binding = r.maintenance - r.longOptions;
+        uint256 rate = FixedPointMathLib.min(q.discount + q.fee, _equityShare(r));
+        uint256 most = FixedPointMathLib.mulDiv(binding, p.get(Parameter.TARGET_HEALTH), WAD) + r.longOptions;
+        int256 own = r.marginEquityMaintenance - int256(r.longOptions);
+        uint256 short = own < int256(binding) ? uint256(int256(binding) - own) : 0;
+        // target >= 1 > rate and own < target binding, or there was no tier
+        uint256 lack = uint256(int256(most - r.longOptions) - own);
+        f = FixedPointMathLib.mulDiv(WAD, lack, most - FixedPointMathLib.mulDiv(r.maintenance, rate, WAD));
+        if (FixedPointMathLib.mulDiv(r.longOptions, f, WAD) > short) {
+            lack += FixedPointMathLib.mulDiv(short, rate, WAD);
+            f = FixedPointMathLib.mulDiv(WAD, lack, most - FixedPointMathLib.mulDiv(binding, rate, WAD));
+        }
+        if (q.tier == ILiquidator.Tier.PARTIAL) f = FixedPointMathLib.min(f, p.get(Parameter.CLOSE_FACTOR));
         f = FixedPointMathLib.min(f, WAD - FixedPointMathLib.divWadUp(dust, r.maintenance));
     }
 

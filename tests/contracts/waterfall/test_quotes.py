@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from keeper.model import Instrument
 from keeper.portfolio.table import Parameter
-from tests.contracts.waterfall.conftest import BANKRUPT, ETH_PERP, FULL, NO_WITNESS, NONE, PARTIAL, PORTFOLIO, WAD, World, wad
+from tests.contracts.waterfall.conftest import BANKRUPT, ETH, ETH_PERP, FULL, NO_WITNESS, NONE, PARTIAL, PORTFOLIO, WAD, World, wad
 from tests.reverts import reverts
 
 CENT = WAD // 100
@@ -45,6 +46,55 @@ def test_the_closable_share_is_the_largest(
     assert int(event["payment"]) == pytest.approx(int(q["payment"]), rel=1e-9)
     assert int(event["requirementBefore"] - event["requirementAfter"]) == pytest.approx(int(q["release"]), rel=1e-9)
     assert int(event["healthAfter"]) == pytest.approx(1.1e18, rel=1e-9)
+
+
+def assert_closable(world: World, quotes: Any, account: int, rescuer: int, liquidator: Any, held: dict[int, int]) -> Any:
+    """The share quoted goes, of every leg, for what was quoted (less a millionth: options lose value meanwhile); a thousandth more does not."""
+    q = quoted(quotes, account)
+    assert q["tier"] == FULL
+    assert 0 < q["closable"] < WAD
+
+    def take(share: int) -> Any:
+        legs = [(instrument, size * share // WAD) for instrument, size in held.items()]
+        return world.liquidate(account, rescuer, legs, liquidator).events["Liquidated"][0]
+
+    with reverts("TooMuch"):
+        take(int(q["closable"]) * 1_001 // 1_000)
+    event = take(int(q["closable"]) * 999_999 // 1_000_000)
+    assert int(event["payment"]) == pytest.approx(int(q["payment"]), rel=1e-5)
+    return event
+
+
+def test_long_options_beside_a_perp(world: World, quotes: Any, alice: Any, rescuer: int, liquidator: Any, expiries: Any) -> None:
+    """What is taken of paid-up calls turns into cash: a tenth of the book heals it."""
+    call = Instrument.call(ETH, expiries[1], 500).pack()
+    account = world.open(alice, usdc=12_000)
+    world.trade(account, call, 3)
+    world.trade(account, ETH_PERP, 10)
+    while quoted(quotes, account)["tier"] != FULL:
+        world.move({"ETH": world.spots["ETH"] - 5})
+    event = assert_closable(world, quotes, account, rescuer, liquidator, {call: wad(3), ETH_PERP: wad(10)})
+    assert int(event["healthAfter"]) == pytest.approx(1.1e18, rel=1e-5)
+
+
+def test_long_options_alone(world: World, quotes: Any, alice: Any, rescuer: int, liquidator: Any, expiries: Any) -> None:
+    """Nothing but calls, not quite paid up: as many go as turn what is short into cash, its discount and fee included."""
+    call = Instrument.call(ETH, expiries[1], 500).pack()
+    account = world.open(alice, usdc=12_000)
+    world.trade(account, call, 4)
+    world.trade(account, ETH_PERP, 2)
+    while world.requirement(account)["margin_maintenance"] > world.requirement(account)["long_options"]:
+        world.move({"ETH": world.spots["ETH"] - 20})
+    world.trade(account, ETH_PERP, -2)
+    now = world.requirement(account)
+    assert now["maintenance"] == now["long_options"]
+    short = now["long_options"] - now["margin_maintenance"]
+    size = wad(4) * int(quoted(quotes, account)["closable"]) // WAD
+    event = world.liquidate(account, rescuer, [(call, size)], liquidator).events["Liquidated"][0]
+    assert size * world.mark(call) // WAD == pytest.approx(short * 107 // 100, rel=1e-3)  # 2 % discount, 5 % fee
+    assert int(event["payment"]) == pytest.approx(short * 2 // 100, rel=1e-3)
+    now = world.requirement(account)
+    assert abs(now["margin_maintenance"] - now["long_options"]) < short // 1_000
 
 
 def test_the_close_factor_binds(world: World, quotes: Any, long_eth: int, governance: Any) -> None:
