@@ -49,7 +49,7 @@ def test_the_closable_share_is_the_largest(
 
 
 def assert_closable(world: World, quotes: Any, account: int, rescuer: int, liquidator: Any, held: dict[int, int]) -> Any:
-    """The share quoted goes, of every leg, for what was quoted (less a millionth: options lose value meanwhile); a thousandth more does not."""
+    """The share quoted goes, of every leg, for what was quoted; a thousandth more does not. Options lose value meanwhile: a millionth."""
     q = quoted(quotes, account)
     assert q["tier"] == FULL
     assert 0 < q["closable"] < WAD
