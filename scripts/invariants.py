@@ -80,7 +80,7 @@ def summarise(rows: Sequence[Row]) -> dict[str, int | float]:
         "liquidations": sum(row["liquidations"] for row in rows),
         "violations": sum(row["violations"] for row in rows),
         "max_drift_units": max((row["drift"] for row in rows), default=0),
-        "per_handler_min_share": round(min(done for done, _ in handlers(rows).values()) / calls, 4) if calls else 0.0,
+        "per_handler_min_share": min(done for done, _ in handlers(rows).values()) * 10_000 // calls / 10_000 if calls else 0.0,  # down
     }
 
 
