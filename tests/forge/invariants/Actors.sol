@@ -85,10 +85,10 @@ abstract contract Actors is Conversions {
     function provide(uint256 amount) external {
         amount = 1 + amount % 100_000e6;
         usdc.mint(DEPOSITOR, amount);
-        CHEATS.startPrank(DEPOSITOR);
+        CHEATS.prank(DEPOSITOR);
         usdc.approve(address(fund), amount);
+        CHEATS.prank(DEPOSITOR);
         fund.deposit(amount, DEPOSITOR);
-        CHEATS.stopPrank();
     }
 
     function requestExit(uint256 share) public {

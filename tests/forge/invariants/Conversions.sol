@@ -66,10 +66,11 @@ abstract contract Conversions is Liquidations {
         Search memory s;
         s.before = _short(engine.requirement(account));
         uint256 paid = quantity * spots[ETH] / WAD * (WAD - liquidator.conversionDiscountNow(account)) / WAD;
-        CHEATS.startPrank(address(liquidator));
+        // One by one: a prank that a revert leaves open outlives it
+        CHEATS.prank(address(liquidator));
         ledger.transferCollateral(account, LIQUIDATOR_ACCOUNT, WETH, quantity);
+        CHEATS.prank(address(liquidator));
         ledger.transferCash(LIQUIDATOR_ACCOUNT, account, paid, ILedger.CashReason.CONVERSION);
-        CHEATS.stopPrank();
         s.above = _short(engine.requirement(account)) - s.before;
         if (s.above <= 0) revert NothingToDo();
         s.room = s.above / 60; // CONVERSION_BUFFER is a fiftieth
