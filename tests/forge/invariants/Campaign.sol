@@ -39,20 +39,20 @@ contract Campaign is Shutdown {
         _add("liquidate", this.liquidate.selector, 49);
         _add("flag", this.flag.selector, 47);
         _add("liquidateHealthy", this.liquidateHealthy.selector, 46);
-        _add("coverDeficit", this.coverDeficit.selector, 53);
+        _add("coverDeficit", this.coverDeficit.selector, 55);
         _add("convertCollateral", this.convertCollateral.selector, 60);
         _add("flagDebt", this.flagDebt.selector, 44);
-        _add("transfer", this.transfer.selector, 47);
+        _add("transfer", this.transfer.selector, 49);
         _add("movePosition", this.movePosition.selector, 54);
         _add("changeMode", this.changeMode.selector, 48);
         _add("cancelAll", this.cancelAll.selector, 244);
         _add("claimWithdrawal", this.claimWithdrawal.selector, 45);
         _add("provide", this.provide.selector, 222);
         _add("requestExit", this.requestExit.selector, 45);
-        _add("payExit", this.payExit.selector, 43);
+        _add("payExit", this.payExit.selector, 45);
         _add("accrue", this.accrue.selector, 446);
         _add("updateFunding", this.updateFunding.selector, 244);
-        _add("settleExpired", this.settleExpired.selector, 45);
+        _add("settleExpired", this.settleExpired.selector, 46);
         _add("poke", this.poke.selector, 112);
         _add("tighten", this.tighten.selector, 98);
         _add("loosen", this.loosen.selector, 90);
@@ -60,13 +60,13 @@ contract Campaign is Shutdown {
         _add("nominate", this.nominate.selector, 53);
         _add("executeDeficit", this.executeDeficit.selector, 56);
         _add("repayClaim", this.repayClaim.selector, 72);
-        _add("attack", this.attack.selector, 63);
-        _add("reenter", this.reenter.selector, 47);
+        _add("attack", this.attack.selector, 66);
+        _add("reenter", this.reenter.selector, 49);
         _add("liquidateThrough", this.liquidateThrough.selector, 65);
-        _add("sandwich", this.sandwich.selector, 58);
+        _add("sandwich", this.sandwich.selector, 60);
         _add("convertCollateralWithLegs", this.convertCollateralWithLegs.selector, 54);
-        _add("settleBatch", this.settleBatch.selector, 45);
-        _add("depositWithPermit", this.depositWithPermit.selector, 43);
+        _add("settleBatch", this.settleBatch.selector, 46);
+        _add("depositWithPermit", this.depositWithPermit.selector, 46);
         _add("oddToken", this.oddToken.selector, 44);
     }
 
