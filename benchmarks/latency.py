@@ -121,7 +121,7 @@ class Stage(Staged):
             "KEEPER_DATABASE": str(self.folder / "keeper.sqlite"),
             "KEEPER_ACCOUNT": str(self.venue.keeper),
             "KEEPER_PRIVATE_KEY": private_key(KEEPER),
-            "KEEPER_RECONCILE_EVERY": "5",
+            "KEEPER_JOBS__RECONCILE_EVERY": "5",
             "KEEPER_IN_FLIGHT": "256",
         }
         self.keeper = Child("keeper", "keeper.cli", ["run", "--log-level", "debug"], self.folder / "keeper.log", environment)

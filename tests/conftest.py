@@ -67,10 +67,15 @@ def isolate(request: pytest.FixtureRequest) -> Iterator[None]:
     if "project" in request.fixturenames:
         request.getfixturevalue("project")
         from brownie import chain  # noqa: PLC0415 - only once the project is loaded
+        from brownie.network.event import _deployment_topics  # noqa: PLC0415
 
+        # Brownie forgets a contract that was undone, but not which events it has: another at its address would seem to emit nothing.
+        events = dict(_deployment_topics)
         chain.snapshot()
         yield
         chain.revert()
+        _deployment_topics.clear()
+        _deployment_topics.update(events)
     elif "anvil" in request.fixturenames:
         node: Anvil = request.getfixturevalue("anvil")
         before = node.snapshot()
