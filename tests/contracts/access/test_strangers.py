@@ -94,11 +94,11 @@ def test_every_view_without_arguments_answers(deployed: dict[str, Any]) -> None:
                 assert getattr(contract, item["name"])() is not None, (name, item["name"])
 
 
-def test_modules_are_wired_once_and_are_contracts(project: Any, deployed: dict[str, Any], deployer: Any, alice: Any) -> None:
+def test_modules_are_wired_once_and_are_contracts(project: Any, deployed: dict[str, Any], usdc: Any, deployer: Any, alice: Any) -> None:
     modules = [deployed["Clearing"]]
     make = {
         "Ledger": lambda: project.Ledger.deploy({"from": deployer}),
-        "CollateralVault": lambda: project.CollateralVault.deploy(project.TokenMock[0], deployer, {"from": deployer}),
+        "CollateralVault": lambda: project.CollateralVault.deploy(usdc, deployer, {"from": deployer}),
         "Nominations": lambda: project.Nominations.deploy(ZERO, ZERO, ZERO, {"from": deployer}),
     }
     for created in make.values():
