@@ -138,6 +138,10 @@ abstract contract Liquidations is Handlers {
         liquidator.convertCollateral(account, LIQUIDATOR_ACCOUNT, index, quantity, type(uint256).max);
     }
 
+    function tryCover(uint64 account) external {
+        liquidator.coverDeficit(account);
+    }
+
     function tryOpenDeficit(uint64 account) external {
         deleverager.openDeficit(account);
         _open.push(account);
@@ -182,6 +186,7 @@ abstract contract Liquidations is Handlers {
         }
         if (r.equity < 0) {
             if (_tried(abi.encodeCall(this.tryOpenDeficit, (account)))) return;
+            if (_tried(abi.encodeCall(this.tryCover, (account)))) return; // nothing but a debt is left
             // The fund may pay the deficit, but not the reward for all of the book, or not for one of its underlyings
             if (_tried(abi.encodeCall(this.tryLiquidate, (account, LIQUIDATOR_ACCOUNT, _keptForFund(r))))) return;
             for (uint256 i; i < 8; ++i) {
