@@ -35,28 +35,27 @@ def pointer(typingctx: Any, array: Any) -> Any:
     return types.CPointer(array.dtype)(array), lambda context, builder, signature, args: _data(context, builder, signature.args[0], args[0])
 
 
-@intrinsic
-def load(typingctx: Any, array: Any, index: Any) -> Any:
-    """load(array, index): array[index : index + 8] of a float64 vector, any alignment (whole lines are read fastest)."""
+def _reading(kind: Vector) -> Any:
+    """What loads a vector of that kind."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = builder.load(_place(context, builder, signature, args, vector))
+        value = builder.load(_place(context, builder, signature, args, kind))
         value.align = 8
         return value
 
-    return vector(array, types.intp), generate
+    return generate
+
+
+@intrinsic
+def load(typingctx: Any, array: Any, index: Any) -> Any:
+    """load(array, index): array[index : index + 8] of a float64 vector, any alignment (whole lines are read fastest)."""
+    return vector(array, types.intp), _reading(vector)
 
 
 @intrinsic
 def load_half(typingctx: Any, array: Any, index: Any) -> Any:
     """load_half(array, index): array[index : index + 4] of a float64 vector; half as wide is half the work."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = builder.load(_place(context, builder, signature, args, half))
-        value.align = 8
-        return value
-
-    return half(array, types.intp), generate
+    return half(array, types.intp), _reading(half)
 
 
 @intrinsic

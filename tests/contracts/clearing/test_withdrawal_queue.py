@@ -237,27 +237,30 @@ def test_only_a_shutdown_undoes_claims(project: Any, withdrawal_queue: Any, clea
         withdrawal_queue.undo(claim, {"from": accounts.at(clearing.address, force=True)})
 
 
+@pytest.fixture
+def listed(
+    clearing: Any, vault: Any, governance: Any, govern: Any, open_account: Any, next_window: Any, alice: Any
+) -> Callable[[Any], tuple[int, int]]:
+    """token -> (index, an account of alice that holds 100 of it), no floor to the outflow, at the beginning of a window."""
+
+    def deposit(token: Any) -> tuple[int, int]:
+        govern("OUTFLOW_FLOOR", 0)
+        index, account, by = vault.tokenCount(), open_account(alice), {"from": alice}
+        vault.list(token, {"from": governance})
+        token.mint(alice, 100 * 10**6, by)
+        token.approve(vault, 100 * 10**6, by)
+        clearing.deposit(account, index, 100 * WAD, by)
+        next_window()
+        return index, account
+
+    return deposit
+
+
 def test_one_receiver_that_cannot_be_paid_stops_nobody(
-    project: Any,
-    clearing: Any,
-    withdrawal_queue: Any,
-    vault: Any,
-    governance: Any,
-    govern: Any,
-    open_account: Any,
-    next_window: Any,
-    alice: Any,
-    bob: Any,
+    project: Any, clearing: Any, withdrawal_queue: Any, listed: Any, next_window: Any, alice: Any, bob: Any
 ) -> None:
-    govern("OUTFLOW_FLOOR", 0)
     token = project.OddTokenMock.deploy(6, {"from": alice})
-    index = vault.tokenCount()
-    vault.list(token, {"from": governance})
-    account = open_account(alice)
-    token.mint(alice, 100 * 10**6, {"from": alice})
-    token.approve(vault, 100 * 10**6, {"from": alice})
-    clearing.deposit(account, index, 100 * WAD, {"from": alice})
-    next_window()
+    index, account = listed(token)
     to_bob = int(clearing.withdraw(account, index, 35 * WAD, bob, {"from": alice}).return_value)  # 25 at once
     to_alice = int(clearing.withdraw(account, index, 5 * WAD, alice, {"from": alice}).return_value)
     token.freeze(bob, True, {"from": alice})
@@ -272,24 +275,11 @@ def test_one_receiver_that_cannot_be_paid_stops_nobody(
 
 
 def test_a_token_that_says_no_pays_later(
-    project: Any,
-    clearing: Any,
-    withdrawal_queue: Any,
-    vault: Any,
-    governance: Any,
-    govern: Any,
-    open_account: Any,
-    next_window: Any,
-    alice: Any,
+    project: Any, clearing: Any, withdrawal_queue: Any, listed: Any, next_window: Any, alice: Any
 ) -> None:
-    govern("OUTFLOW_FLOOR", 0)
-    token, index, by = project.SilentTokenMock.deploy({"from": alice}), vault.tokenCount(), {"from": alice}
-    vault.list(token, {"from": governance})
-    account = open_account(alice)
-    token.mint(alice, 100 * 10**6, by)
-    token.approve(vault, 100 * 10**6, by)
-    clearing.deposit(account, index, 100 * WAD, by)
-    next_window()
+    by = {"from": alice}
+    token = project.SilentTokenMock.deploy(by)
+    index, account = listed(token)
     claim = int(clearing.withdraw(account, index, 30 * WAD, alice, by).return_value)
     next_window()
     token.setFails(True, by)
