@@ -112,10 +112,13 @@ class Upkeep:
         now = time.monotonic()
         with self._lock:
             due = [each for each in self._questions if (after_block or now >= each.until) and calm >= each.calm]
-            for question in due:
-                self._questions.remove(question)
         self._wrong = False
         for question in due:
+            # One by one: where an answer raises, the others wait for the next pass; `close` may have cancelled them meanwhile.
+            with self._lock:
+                if question not in self._questions:
+                    continue
+                self._questions.remove(question)
             try:
                 question.future.set_result(question.answer())
             except Exception as error:

@@ -378,10 +378,13 @@ def test_what_goes_wrong_in_an_answer_is_the_jobs_and_the_engines_trouble(chain:
     with running(chain, path) as engine:
         engine.step()
         engine._store.connection.execute("DROP TABLE snapshots")
-        kept = engine.upkeep.keep(engine._follower.writer()())
+        kept, standing = engine.upkeep.keep(engine._follower.writer()()), engine.upkeep.standing(0.0)
         with pytest.raises(sqlite3.OperationalError):
             engine.step()
         assert isinstance(kept.exception(0), sqlite3.OperationalError)
+        assert not standing.done()
+        engine.step()
+        assert standing.done(), "who asked in the same pass gets an answer in the next"
 
 
 def test_who_asks_an_engine_that_ends_is_not_left_waiting(chain: Twin, path: Path) -> None:
