@@ -215,9 +215,10 @@ class _Timetable:
         self._lock = threading.Lock()
 
     def add(self, name: str, every: float, work: Callable[[Run], None], *, first: float, executor: str = "default") -> None:
-        """first: seconds until the first run where none is known of; otherwise it is due `every` after the last, over restarts too."""
+        """first: seconds until the first run where none is known of; otherwise it is due `every` after the last, over restarts too. A run
+        that a clock which ran ahead put into the future is none: it would hold the job up until then."""
         now, known = time.time(), self._known.get(name)
-        due = now + first if known is None or known.started is None else max(now, known.started + every)
+        due = now + first if known is None or known.started is None or known.started > now else max(now, known.started + every)
         self._views[name] = replace(known or JobView(name, every), every=every, running=False, next=due)
         self._upkeep.report(self._views[name])
         self._scheduler.add_job(

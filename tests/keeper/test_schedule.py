@@ -19,6 +19,7 @@ from keeper.execution import Call
 from keeper.model import WAD, Account, ExpiryMarket, Instrument, MarginMode, Position, Wad
 from keeper.monitoring import Assessment
 from keeper.portfolio import Parameter
+from keeper.roster import JobView, remember, roster_of
 from keeper.schedule import funding_calls, poke_calls, price_history, scale_proposals, scheduled, settlement_calls, write_proposals
 from keeper.tuning import ScaleRules
 from tests.keeper.engine.test_engine import OWN, SIGNER, SYSTEM, Twin, config
@@ -163,6 +164,17 @@ def test_the_scheduler_asks_again_and_again(engine: Engine, chain: Twin) -> None
     time.sleep(0.5)
     assert len(asked) == count, "it ends with the block"
     assert {call.purpose for call in asked} == {"funding"}
+
+
+@pytest.mark.parametrize(("ago", "runs"), [(1.0, False), (3_600.0, True), (-86_400.0, True)])
+def test_a_job_is_due_after_its_last_run_unless_that_was_tomorrow(engine: Engine, chain: Twin, ago: float, runs: bool) -> None:
+    """Reconciliation every 30 seconds; the file is from a second ago, an hour ago, and from a day to come."""
+    now = time.time()
+    remember(roster_of(engine._config.database), [JobView("reconcile", 30.0, started=now - ago)])
+    with scheduled(engine._config, engine, chain, SYSTEM):
+        [job] = [each for each in engine.upkeep.tell() if each.name == "reconcile"]
+        assert job.running or job.next is not None
+        assert (job.running or job.next <= time.time()) is runs
 
 
 def test_its_end_waits_for_what_runs_and_for_no_more(engine: Engine, chain: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
