@@ -178,7 +178,7 @@ class Actions:
         # Most urgent first, but what was refused before goes last: refusals must not use a round up.
         waiting.sort(key=lambda finding: finding.account in self._refused)
         try:
-            planner = Planner(assessment, self._account, self._costs)
+            planner = Planner(assessment, self._account, self._costs, self._confirmation.conversion_discount)
         except KeeperError as error:
             log.error("own_account_unusable", account=self._account, reason=str(error))  # noqa: TRY400
             return False

@@ -19,7 +19,7 @@ from keeper.doctor import connect
 from keeper.engine import follower_of
 from keeper.errors import ChainError, MarketError, StoreError
 from keeper.execution import Journal, call_of
-from keeper.liquidation import Costs, Flag, Liquidation, Planner
+from keeper.liquidation import Conversion, Costs, Flag, Liquidation, Planner
 from keeper.model import WAD
 from keeper.monitoring import Assessment, Assessor, Finding, MarginCallStore, Tier, find
 from keeper.portfolio import HOUSE, Progress, State
@@ -92,6 +92,7 @@ def suggestions(snapshot: Snapshot, deployment: Deployment, taker: int, count: i
         if plan is None:
             continue
         call = call_of(plan, deployment, taker)
+        taken = plan.legs if isinstance(plan, Liquidation | Conversion) else ()
         found.append(
             Suggestion(
                 account=finding.account,
@@ -100,7 +101,7 @@ def suggestions(snapshot: Snapshot, deployment: Deployment, taker: int, count: i
                 shortfall=finding.shortfall,
                 urgency=finding.urgency,
                 kind=call.purpose,
-                legs=tuple((leg.instrument.pack(), leg.size.raw) for leg in plan.legs) if isinstance(plan, Liquidation) else (),
+                legs=tuple((leg.instrument.pack(), leg.size.raw) for leg in taken),
                 witness=plan.witness.encode() if isinstance(plan, Liquidation | Flag) else (b"", b""),
                 payment=plan.payment if isinstance(plan, Liquidation) else 0.0,
                 to=call.to,

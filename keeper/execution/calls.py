@@ -9,7 +9,7 @@ from typing import Any
 from keeper.chain import Deployment
 from keeper.deleveraging import Execute, Nominate, Open, Step
 from keeper.execution.peers import SignedUpdate
-from keeper.liquidation import Conversion, Cover, Flag, Liquidation, Plan
+from keeper.liquidation import Conversion, Cover, Flag, Liquidation, Plan, PlannedLeg
 
 __all__ = [
     "BATCH",
@@ -97,8 +97,7 @@ def call_of(plan: Plan, deployment: Deployment, own_account: int, minimum_paymen
     if isinstance(plan, Liquidation):
         request = _request(plan, own_account, minimum_payment)
         if plan.further:
-            further = [(leg.instrument.pack(), leg.size.raw) for leg in plan.further]
-            data = liquidator.encode("liquidateThrough", request, _ANY_ROUND, further)
+            data = liquidator.encode("liquidateThrough", request, _ANY_ROUND, _legs(plan.further))
         else:
             data = liquidator.encode("liquidate", request)
         return Call(liquidator.address, data, LIQUIDATE, plan.account)
@@ -106,7 +105,11 @@ def call_of(plan: Plan, deployment: Deployment, own_account: int, minimum_paymen
         return Call(liquidator.address, liquidator.encode("flag", plan.account, plan.witness.encode()), "flag", plan.account)
     if isinstance(plan, Conversion):
         arguments = (plan.account, own_account, plan.index, plan.quantity.raw, plan.limit.raw)
-        return Call(liquidator.address, liquidator.encode("convertCollateral", *arguments), "convert", plan.account)
+        if plan.legs:
+            data = liquidator.encode("convertCollateralWithLegs", arguments, _legs(plan.legs))
+        else:
+            data = liquidator.encode("convertCollateral", *arguments)
+        return Call(liquidator.address, data, "convert", plan.account)
     if isinstance(plan, Cover):
         return Call(liquidator.address, liquidator.encode("coverDeficit", plan.account), "cover", plan.account)
     raise TypeError(f"expected a plan, got {type(plan).__name__}")
@@ -155,5 +158,9 @@ def results_of(deployment: Deployment, data: bytes) -> list[MemberResult]:
 
 def _request(plan: Liquidation, own_account: int, minimum_payment: int) -> tuple[Any, ...]:
     """ILiquidator.Liquidation"""
-    legs = [(leg.instrument.pack(), leg.size.raw) for leg in plan.legs]
-    return plan.account, own_account, legs, plan.witness.encode(), minimum_payment, b""
+    return plan.account, own_account, _legs(plan.legs), plan.witness.encode(), minimum_payment, b""
+
+
+def _legs(planned: Sequence[PlannedLeg]) -> list[tuple[int, int]]:
+    """ILiquidator.LiquidationLeg[]"""
+    return [(leg.instrument.pack(), leg.size.raw) for leg in planned]

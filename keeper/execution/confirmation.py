@@ -163,6 +163,12 @@ class Confirmation:
         data = self._port.call(liquidator.address, liquidator.encode("discountNow", finding.account))
         return int(liquidator.decode("discountNow", data)) / WAD
 
+    def conversion_discount(self, account: int) -> float:
+        """Share of its price by which a conversion of the account's collateral would be cheaper now."""
+        liquidator = self._deployment.contract("Liquidator")
+        data = self._port.call(liquidator.address, liquidator.encode("conversionDiscountNow", account))
+        return int(liquidator.decode("conversionDiscountNow", data)) / WAD
+
     def gas_of(self, call: Call) -> int:
         """A limit with room to spare: what is included before it makes the keeper's own book larger, and that costs gas to
         margin. Raises RevertError."""

@@ -56,12 +56,13 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """Buys `quantity` of collateral `index` out of the account's debt for at most `limit` USD."""
+    """Buys `quantity` of collateral `index` out of the account's debt for at most `limit` USD, together with the legs that it covers."""
 
     account: int
     index: int
     quantity: Wad
     limit: Wad
+    legs: tuple[PlannedLeg, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

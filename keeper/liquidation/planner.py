@@ -3,26 +3,25 @@
 Candidates are sets of legs that a hedged book may lose without being left naked: each leg alone, all legs of an expiry, of
 an underlying, of the account, and the sets that a greedy choice by health gained per turnover builds. Each candidate is
 scaled to the smallest share that reaches the target (found for all candidates at once); the cheapest wins. Closing
-everything in proportion keeps every hedge and is always among them, so no account stays for want of a clever set.
+everything in proportion keeps every hedge but that of collateral, which stays: sets in one underlying leave it alone.
 
 These are float64 estimates. The contract is asked before anything is sent.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keeper.errors import MarketError
-from keeper.liquidation.plan import Conversion, Cover, Flag, Liquidation, Plan, PlannedLeg, truncated
+from keeper.liquidation.conversions import OWN_SCALES, Conversions
+from keeper.liquidation.plan import Conversion, Flag, Liquidation, Plan, PlannedLeg, truncated
 from keeper.liquidation.room import Room
 from keeper.liquidation.trials import Trials, Verdicts
 from keeper.margin import Leg, Witness, witness
-from keeper.model import WAD, Account, Wad
+from keeper.model import Account, Wad
 from keeper.monitoring import Assessment, Finding, Tier
 from keeper.portfolio import Rules
 
@@ -40,11 +39,8 @@ _STEPS = np.linspace(1.0 / 16.0, 1.0, 16)
 _REFINEMENTS = 3
 """Rounds of 16 steps: the share is found to 1 in 4,096."""
 _GREEDY_STEPS = 6
-_ANY_AMOUNT = 1e12
-"""More tokens than anybody holds."""
 _BRINK = 0.5
 """Health below which an account may be bankrupt one price later."""
-_OWN_SCALES = (1.0, 0.5, 0.25, 0.1, 0.04)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +56,21 @@ class Costs:
 class Planner:
     """Plans of one round: what earlier plans of the round add to the keeper's own book counts against later ones.
 
-    own_account: who takes the legs; None plans for anybody, whose margin and cash are not asked.
+    own_account: who takes the legs; None plans for anybody, whose margin and cash are not asked. conversion_discount: as
+    `Conversions` takes it.
     """
 
-    def __init__(self, assessment: Assessment, own_account: int | None, costs: Costs) -> None:
+    def __init__(
+        self,
+        assessment: Assessment,
+        own_account: int | None,
+        costs: Costs,
+        conversion_discount: Callable[[int], float] | None = None,
+    ) -> None:
         self._assessment = assessment
         self._room = None if own_account is None else Room(assessment, own_account)
         self._costs = costs
+        self._conversions = Conversions(assessment, self._room, conversion_discount)
 
     def plan(self, finding: Finding, discount: float) -> Plan | None:
         """discount: share of the release that the contract pays now.
@@ -78,7 +82,7 @@ class Planner:
         if finding.tier is Tier.DEFICIT:
             return None  # keeper.deleveraging
         if finding.tier in (Tier.DEBT, Tier.RESIDUE):
-            return self._convert_or_cover(account)
+            return self._conversions.plan(account)
         alone = self._assessment.alone(finding.account)
         trials = Trials(self._assessment, alone)
         proof = witness(alone, 0)
@@ -119,7 +123,7 @@ class Planner:
     def _instead(self, finding: Finding, account: Account, proof: Witness) -> Plan | None:
         """Where no legs help or fit: collateral out of a debt (a covered call whose spot is the risk), or the clock."""
         if account.cash.to_float() < -self._assessment.rules.debt_cap:
-            conversion = self._convert_or_cover(account)
+            conversion = self._conversions.plan(account)
             if conversion is not None:
                 return conversion
         return Flag(account.id, proof) if finding.tier is not Tier.PARTIAL and self._needs_flag(account.id) else None
@@ -131,7 +135,7 @@ class Planner:
         if isinstance(plan, Liquidation):
             self._room.take(_legs(plan.legs), plan.payment)
         elif isinstance(plan, Conversion):
-            self._room.take((), -plan.limit.to_float())
+            self._room.take(_legs(plan.legs), -plan.limit.to_float())
 
     # --- liquidations ---
 
@@ -141,7 +145,7 @@ class Planner:
 
     def _fit(self, trials: Trials, fractions: Floats, account: Account) -> tuple[tuple[PlannedLeg, ...], Floats] | None:
         """The largest share of `fractions` that the keeper's own account can take on, as exact legs."""
-        for share in _OWN_SCALES:
+        for share in OWN_SCALES:
             scaled = fractions * share
             legs = []
             for instrument, fraction in zip(trials.instruments, scaled.tolist(), strict=True):
@@ -151,31 +155,6 @@ class Planner:
             if legs and (self._room is None or self._room.bears(_legs(legs))):
                 return tuple(legs), scaled
         return None
-
-    # --- debts ---
-
-    def _convert_or_cover(self, account: Account) -> Plan | None:
-        state, rules = self._assessment.state, self._assessment.rules
-        debt = -account.cash.raw
-        if debt <= 0:
-            return None
-        indices = {name: index for index, name in state.tokens.items()}
-        held = [(indices[token], quantity) for token, quantity in account.collateral.items() if quantity]
-        if not held:
-            return None if account.positions else Cover(account.id)
-        index, quantity = max(held, key=lambda item: item[1].raw)
-        feed = state.spots.get(state.table.price_underlying(index))
-        if feed is None:
-            raise MarketError(f"expected a price of collateral {index}, none was published")
-        # As much as the debt asks for at the lowest discount; a larger discount only makes it cheaper.
-        price = feed.spot * (1.0 - rules.conversion_discount_start) / WAD
-        spendable = math.inf if self._room is None else self._room.cash
-        affordable = spendable / price if price > 0.0 else 0.0
-        amount = min(quantity.raw, int(debt / price), int(min(max(0.0, affordable), _ANY_AMOUNT) * WAD))
-        if amount <= 0:
-            return None
-        limit = Wad.from_float(amount / WAD * price * (1.0 + 1e-9))
-        return Conversion(account.id, index, Wad(amount), limit)
 
 
 def _bankrupt_payment(verdict: Verdicts, rules: Rules) -> float:

@@ -58,7 +58,8 @@ class Trials:
         self.spots: Floats = self._priced.quotes.spot[self._priced.quotes.underlying_row][book.instrument]
         self.maintenance = float(result.maintenance[0])
         self.long_options = float(result.long_options[0])
-        self.short = max(0.0, self.maintenance - float(result.margin_equity_maintenance[0]))
+        self.lack = self.maintenance - float(result.margin_equity_maintenance[0])
+        self.short = max(0.0, self.lack)
         self.equity = float(result.equity[0])
         self.health = float(result.health[0])
         self._variants: Variants | None = None
@@ -89,25 +90,43 @@ class Trials:
             nothing_else=~some,
         )
 
+    def shortfall_without(self, token: str, quantity: float, paid: float, fractions: Floats) -> Floats:
+        """Maintenance less margin equity after `quantity` tokens of collateral were sold for `paid` USD and these shares of the
+        positions were taken at mark, [K]."""
+        collateral = self._alone.collateral.copy()
+        collateral[0, [accepted.token for accepted in self._alone.tokens].index(token)] -= quantity
+        result = self._reference(fractions, np.maximum(0.0, collateral), paid)
+        return np.asarray(result.maintenance - result.margin_equity_maintenance)
+
     def _margin(self, fractions: Floats) -> MarginResult | AccountFigures:
         """Of K accounts that hold what is left."""
-        book, count = self._alone, len(fractions)
-        left = 1.0 - fractions
-        left[fractions >= 1.0] = 0.0
-        realised = (fractions * (self.sizes * self.marks - book.cost)).sum(axis=1)
+        book = self._alone
         if self._assessment.compiled:
+            left, realised = self._left(fractions)
             if self._variants is None:
                 from keeper.kernels.variants import Variants  # noqa: PLC0415 - numba may be missing
 
                 self._variants = Variants(book, self._assessment.market, self._assessment.parameters)
             return self._variants.figures(left * self.sizes, book.cash[0] + realised - (left * book.cost).sum(axis=1))
+        return self._reference(fractions, book.collateral, 0.0)
+
+    def _left(self, fractions: Floats) -> tuple[Floats, Floats]:
+        """Shares that stay, [K, n], and what the others realise, [K] USD."""
+        left = 1.0 - fractions
+        left[fractions >= 1.0] = 0.0
+        return left, (fractions * (self.sizes * self.marks - self._alone.cost)).sum(axis=1)
+
+    def _reference(self, fractions: Floats, collateral: Floats, cash: float) -> MarginResult:
+        """Of K accounts that hold what is left, this collateral [1, T] and so much more cash."""
+        book, count = self._alone, len(fractions)
+        left, realised = self._left(fractions)
         trial = Book.from_arrays(
             book.table,
             self._assessment.parameters,
             account_id=np.arange(count),
             mode=np.full(count, book.mode[0]),
-            cash=book.cash[0] + realised,
-            collateral=np.repeat(book.collateral, count, axis=0),
+            cash=book.cash[0] + realised + cash,
+            collateral=np.repeat(collateral, count, axis=0),
             position_account=np.repeat(np.arange(count), len(self.sizes)),
             position_instrument=np.tile(book.instrument.astype(np.int64), count),
             size=(left * self.sizes).ravel(),

@@ -93,6 +93,7 @@ class _Draft:
         self.clocks = dict(state.clocks)
         self.symbols = dict(state.symbols)
         self.tokens = dict(state.tokens)
+        self.units = dict(state.units)
         self.carry = state.carry
         self.deficits = state.deficits
         self.vesting = state.vesting
@@ -139,6 +140,7 @@ class _Draft:
             self.deficits,
             self.state.realised if self._realised is None else self._realised,
             self.vesting,
+            self.units,
         )
 
 
@@ -266,6 +268,7 @@ def _loss(draft: _Draft, event: LossShared) -> None:
 
 def _token(draft: _Draft, event: TokenListed) -> None:
     draft.tokens[event.token_index] = draft.token_names.get(event.token, event.token)
+    draft.units[event.token_index] = 10 ** (18 - event.decimals)  # the vault lists no token of more
 
 
 def _underlying_listed(draft: _Draft, event: UnderlyingListed) -> None:

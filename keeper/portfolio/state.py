@@ -72,7 +72,7 @@ class State:
     underlying and (underlying, expiry); table: governed numbers; clocks: account -> start of its Dutch clock as last
     flagged; symbols: of underlyings; fund_balance: as last drawn from, None before;
     carry: what positions and debts owe beside cash and cost; deficits: those being deleveraged; realised: profit that accounts realised
-    lately, vesting: for how long it counts, seconds."""
+    lately, vesting: for how long it counts, seconds; tokens: symbols by index in the vault, units: their smallest unit, 1e-18."""
 
     accounts: Mapping[int, Account] = field(default_factory=_house)
     operators: Mapping[tuple[int, str], int] = field(default_factory=dict)
@@ -86,9 +86,10 @@ class State:
     deficits: Deficits = field(default_factory=Deficits)
     realised: Mapping[int, Realised] = field(default_factory=dict)
     vesting: int = 86_400  # as the ledger begins, without an event
+    units: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("accounts", "operators", "spots", "expiries", "clocks", "symbols", "tokens", "realised"):
+        for name in ("accounts", "operators", "spots", "expiries", "clocks", "symbols", "tokens", "realised", "units"):
             mapping = getattr(self, name)
             if not isinstance(mapping, MappingProxyType):
                 object.__setattr__(self, name, MappingProxyType(mapping))

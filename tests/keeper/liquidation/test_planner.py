@@ -287,7 +287,71 @@ def test_a_covered_calls_debt_is_paid_where_no_leg_helps() -> None:
     assert fallen.cash.to_float() < -RULES.debt_cap
     assessment = assessment_of([fallen, rich()], market, parameters, **feeds(fallen, market))
     [finding] = find(assessment, frozenset({OWN}))
-    assert isinstance(Planner(assessment, OWN, COSTS).plan(finding, RULES.partial_discount), Conversion)
+    plan = Planner(assessment, OWN, COSTS).plan(finding, RULES.partial_discount)
+    assert isinstance(plan, Conversion)
+    assert plan.legs == (), "a call far from the money covers nothing that its spot is missed for"
+
+
+@pytest.mark.parametrize("discount", [0.01, 0.03, 0.05])
+def test_what_the_collateral_covered_follows_it(discount: float) -> None:
+    """A call deep in the money is naked without its spot. Cheaper collateral leaves the account with less, so more of the call must go."""
+    case = next(case for case in map(case_of, CASES) if case.id == "dpre1-directed-covered-call")
+    market, parameters = case.market, case.parameters
+    [token], [out_of_the_money] = case.account.collateral, case.account.positions
+    spot = market.token_prices[token]
+    deep = Instrument.call(out_of_the_money.underlying, out_of_the_money.expiry, round(0.15 * spot))
+    positions = {deep: Position(Wad.whole(-10), Wad.from_float(-8.5 * spot))}
+    account = replace(case.account, cash=Wad.whole(-400), collateral={token: Wad.whole(10)}, positions=positions)
+    assessment = assessment_of([account, rich()], market, parameters, **feeds(account, market))
+    [finding] = find(assessment, frozenset({OWN}))
+    assert finding.tier is Tier.DEBT
+    asked: list[int] = []
+
+    def told(of: int) -> float:
+        asked.append(of)
+        return discount
+
+    plan = Planner(assessment, OWN, COSTS, told).plan(finding, RULES.partial_discount)
+    assert isinstance(plan, Conversion)
+    assert set(asked) == {account.id}
+    assert [leg.instrument for leg in plan.legs] == [deep]
+    assert_shortfall_stays(account, plan, market, parameters, discount)
+
+
+def assert_shortfall_stays(account: Account, plan: Conversion, market: Market, parameters: Parameters, discount: float) -> None:
+    """The rules of convertCollateralWithLegs: alone the shortfall rises, with the legs it does not, nor does it fall by more than the
+    buffer of that rise."""
+    [token] = account.collateral
+    price = market.token_prices[token]
+    paid = plan.quantity.to_float() * price * (1.0 - discount)
+    poorer = replace(
+        account,
+        cash=account.cash + Wad.from_float(paid),
+        collateral={token: account.collateral[token] - plan.quantity},
+    )
+    book = margin(Book.from_accounts([account, replace(poorer, id=account.id + 100)], parameters), market, parameters)
+    before, between = (float(x) for x in book.maintenance - book.margin_equity_maintenance)
+    assert between > before
+    marks = dict(zip(book.book.table.instruments, book.priced.value.tolist(), strict=True))
+    positions, cash = dict(poorer.positions), poorer.cash
+    for leg in plan.legs:
+        held = positions[leg.instrument]
+        cost = held.cost.mul_div_up(leg.size, held.size)
+        cash = cash + Wad.from_float(leg.size.to_float() * marks[leg.instrument]) - cost
+        positions[leg.instrument] = Position(held.size - leg.size, held.cost - cost)
+    moved = margin(Book.from_accounts([replace(poorer, cash=cash, positions=positions)], parameters), market, parameters)
+    afterwards = float((moved.maintenance - moved.margin_equity_maintenance)[0])
+    assert before - RULES.conversion_buffer * (between - before) <= afterwards <= before
+
+
+def test_quantities_are_whole_units_of_the_token() -> None:
+    """WBTC has 8 decimals: what is no multiple of 1e-8 is refused by the vault."""
+    units = {"units": {0: 10**10}, **PRICED}
+    plan = plan_for(holder(0, -333.33333, WETH=Wad.whole(2)), **units)
+    assert isinstance(plan, Conversion)
+    assert plan.quantity.raw % 10**10 == 0
+    assert plan.quantity.to_float() == pytest.approx(333.33333 / 990.0, rel=1e-6)
+    assert plan_for(holder(0, -333.33333, WETH=Wad.whole(2)), **PRICED).quantity.raw % 10**10, "the control: without it, it is none"
 
 
 @pytest.mark.parametrize(("weth", "cash", "expected"), [(2, -500.0, 0.5 / 0.99), (1, -5000.0, 1.0)])

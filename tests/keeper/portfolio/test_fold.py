@@ -62,6 +62,7 @@ def test_a_story_gives_the_account() -> None:
     assert dict(account.positions) == {PERP: Position(Wad(4), Wad(40)), CALL: Position(Wad(-2), Wad(-9))}
     assert state.accounts[HOUSE].cash == Wad(3)
     assert state.operators[1, USDC] == 1
+    assert dict(state.units) == {255: 10**12, 0: 1}
 
 
 def test_batches_of_any_size_give_the_same_state_and_leave_the_old_one_alone() -> None:
