@@ -41,8 +41,14 @@ abstract contract Conversions is Liquidations {
         uint64 account = _coveredDebtor(who);
         _fundLiquidator();
         _fresh();
+        this.tryConvertCovered(account, 10 + share % 40);
+    }
+
+    /// @notice As much WETH as pays `percent` of the debt, and what of the short perp it covered.
+    /// @dev Public for the call that catches its revert.
+    function tryConvertCovered(uint64 account, uint256 percent) external {
         uint256 unit = vault.unit(WETH);
-        uint256 quantity = uint256(-ledger.cash(account)) * WAD / spots[ETH] * (10 + share % 40) / 100 / unit * unit;
+        uint256 quantity = uint256(-ledger.cash(account)) * WAD / spots[ETH] * percent / 100 / unit * unit;
         (, bytes memory found) = address(this).call(abi.encodeCall(this.findCovered, (account, quantity)));
         if (bytes4(found) != Covered.selector) revert NothingToDo();
         int256 size;
@@ -90,6 +96,13 @@ abstract contract Conversions is Liquidations {
     }
 
     // --- parts ---
+
+    function _triedCovered(uint64 account) internal override returns (bool) {
+        for (uint256 percent = 90; percent != 0 && ledger.cash(account) < 0; percent /= 3) {
+            if (_tried(abi.encodeCall(this.tryConvertCovered, (account, percent)))) return true;
+        }
+        return false;
+    }
 
     /// @dev The first account from `who` on that owes more than the cap and has collateral; where there is none, one is made to.
     function _debtor(uint256 who) private returns (uint64 account, uint8 index) {

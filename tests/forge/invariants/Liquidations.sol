@@ -114,6 +114,13 @@ abstract contract Liquidations is Handlers {
         _liquidate(account, LIQUIDATOR_ACCOUNT, legs);
     }
 
+    /// @notice The same of one position.
+    function tryLiquidateOne(uint64 account, uint256 index, int256 kept) external {
+        ILiquidator.LiquidationLeg[] memory legs = new ILiquidator.LiquidationLeg[](1);
+        legs[0] = _legs(ledger.positions(account), kept)[index];
+        _liquidate(account, LIQUIDATOR_ACCOUNT, legs);
+    }
+
     function _liquidate(uint64 account, uint64 to, ILiquidator.LiquidationLeg[] memory legs) private returns (uint256 payment) {
         ILiquidator.Liquidation memory request;
         (request.account, request.to, request.legs) = (account, to, legs);
@@ -193,13 +200,32 @@ abstract contract Liquidations is Handlers {
                 if (_tried(abi.encodeCall(this.tryLiquidateOnly, (account, uint8(i % 2), 1e18 - int256(1e18 / 10 ** (i / 2)))))) return;
             }
         }
+        if (_triedSome(account)) return;
         for (uint8 index = WETH; index <= WBTC && ledger.cash(account) < 0; ++index) {
             if (ledger.collateral(account, index) == 0) continue;
             if (_tried(abi.encodeCall(this.tryConvert, (account, index, WAD)))) return;
             if (_tried(abi.encodeCall(this.tryConvert, (account, index, WAD / 8)))) return;
         }
+        if (_triedCovered(account)) return;
         revert InvariantBroken("INV-LIQ-POSSIBLE", account, int256(r.maintenance), r.marginEquityMaintenance);
     }
+
+    /// @dev Of the positions in one underlying, and of each alone, all, then less and less: what hedges joined collateral had better stay.
+    function _triedSome(uint64 account) private returns (bool) {
+        uint256 count = ledger.positions(account).length;
+        for (uint256 part = WAD; part > WAD / 2_000; part /= 2) {
+            for (uint8 u; u < 2; ++u) {
+                if (_tried(abi.encodeCall(this.tryLiquidateOnly, (account, u, int256(WAD - part))))) return true;
+            }
+            for (uint256 i; i < count; ++i) {
+                if (_tried(abi.encodeCall(this.tryLiquidateOne, (account, i, int256(WAD - part))))) return true;
+            }
+        }
+        return false;
+    }
+
+    /// @dev Collateral together with what it covers.
+    function _triedCovered(uint64 account) internal virtual returns (bool);
 
     /// @dev Of every position the share that is not `kept` (1e18).
     function _legs(ILedger.PositionView[] memory held, int256 kept)
