@@ -34,7 +34,7 @@ WAD = 10**18
 FEE_CAP = WAD // 100
 ORDER_SECONDS = 3_600
 FRESH_SECONDS = 4  # a block is a second: leaves room for one more inside MAX_ACTION_AGE
-FRESH_TIMEOUT_S = 20.0
+FRESH_TIMEOUT_S = 60.0  # where a chain went back, the publisher may be waiting for a receipt that is gone, 10 s each time
 POLL_S = 0.01
 STAGING = 9  # times the deposit
 _ACCOUNT_OPENED = "0x" + keccak(text="AccountOpened(uint64,address,uint8)").hex()
