@@ -13,19 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.errors import MarketError
-from keeper.liquidation.plan import Conversion, Cover, PlannedLeg, truncated
-from keeper.liquidation.room import Room
+from keeper.liquidation.plan import Conversion, Cover, PlannedLeg, parts
+from keeper.liquidation.room import OWN_SCALES, Room
 from keeper.liquidation.trials import Trials
-from keeper.margin import Leg
 from keeper.model import WAD, Account, Instrument, Wad
 from keeper.monitoring import Assessment
 
-__all__ = ["OWN_SCALES", "Conversions"]
+__all__ = ["Conversions"]
 
 Floats = NDArray[np.float64]
 
-OWN_SCALES = (1.0, 0.5, 0.25, 0.1, 0.04)
-"""Shares of what an account should lose that are tried against the keeper's own margin."""
 _ANY_AMOUNT = 1e12
 """More tokens than anybody holds."""
 _SHARES = np.geomspace(1e-6, 1.0, 257)
@@ -66,7 +63,7 @@ class Conversions:
         for scale in OWN_SCALES:
             part = int(amount * scale) // unit * unit
             legs = self._followers(account, token, part) if part > 0 else None
-            if legs is not None and (not legs or self._bears(legs)):
+            if legs is not None and (not legs or self._room is None or self._room.bears([leg.leg for leg in legs])):
                 limit = Wad.from_float(part / WAD * price * (1.0 + 1e-9))
                 return Conversion(account.id, index, Wad(part), limit, legs)
         return None
@@ -97,11 +94,9 @@ class Conversions:
             rises = rise(shares[:, None] * candidate, discount)
             good = (rises <= aim) & (rises >= 2.0 * aim)
             if good.any():
-                return _legs(account, trials.instruments, shares[int(np.argmax(good))] * candidate)
+                share = float(shares[int(np.argmax(good))])
+                return parts(account, trials.instruments, (share * candidate).tolist()) or None
         return None
-
-    def _bears(self, legs: Sequence[PlannedLeg]) -> bool:
-        return self._room is None or self._room.bears([Leg(leg.instrument, leg.size.to_float()) for leg in legs])
 
 
 def _candidates(instruments: Sequence[Instrument], underlying: int | None) -> Iterator[Floats]:
@@ -111,13 +106,3 @@ def _candidates(instruments: Sequence[Instrument], underlying: int | None) -> It
         yield mine.astype(np.float64)
     if mine.sum() > 1:
         yield from np.eye(len(instruments))[mine]
-
-
-def _legs(account: Account, instruments: Sequence[Instrument], fractions: Floats) -> tuple[PlannedLeg, ...] | None:
-    """None where nothing is left of them."""
-    legs = []
-    for instrument, fraction in zip(instruments, fractions.tolist(), strict=True):
-        size = truncated(account.positions[instrument].size.raw, fraction)
-        if size:
-            legs.append(PlannedLeg(instrument, Wad(size)))
-    return tuple(legs) or None

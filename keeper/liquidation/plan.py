@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from keeper.margin import Witness
-from keeper.model import WAD, Instrument, Wad
+from keeper.margin import Leg, Witness
+from keeper.model import WAD, Account, Instrument, Wad
 from keeper.monitoring import Tier
 
-__all__ = ["Conversion", "Cover", "Flag", "Liquidation", "Plan", "PlannedLeg", "truncated"]
+__all__ = ["Conversion", "Cover", "Flag", "Liquidation", "Plan", "PlannedLeg", "parts", "truncated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,11 @@ class PlannedLeg:
 
     instrument: Instrument
     size: Wad
+
+    @property
+    def leg(self) -> Leg:
+        """As margins are computed."""
+        return Leg(self.instrument, self.size.to_float())
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,12 @@ class Cover:
 
 
 Plan = Liquidation | Flag | Conversion | Cover
+
+
+def parts(account: Account, instruments: Sequence[Instrument], fractions: Sequence[float]) -> tuple[PlannedLeg, ...]:
+    """A share (0..1) of each position, as exact legs, without those of which nothing is left."""
+    sizes = [truncated(account.positions[each].size.raw, share) for each, share in zip(instruments, fractions, strict=True)]
+    return tuple(PlannedLeg(each, Wad(size)) for each, size in zip(instruments, sizes, strict=True) if size)
 
 
 def truncated(size: int, fraction: float) -> int:

@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from keeper.liquidation.conversions import OWN_SCALES, Conversions
-from keeper.liquidation.plan import Conversion, Flag, Liquidation, Plan, PlannedLeg, truncated
-from keeper.liquidation.room import Room
+from keeper.liquidation.conversions import Conversions
+from keeper.liquidation.plan import Conversion, Flag, Liquidation, Plan, PlannedLeg, parts
+from keeper.liquidation.room import OWN_SCALES, Room
 from keeper.liquidation.trials import Trials, Verdicts
-from keeper.margin import Leg, Witness, witness
+from keeper.margin import Witness, witness
 from keeper.model import Account, Wad
 from keeper.monitoring import Assessment, Finding, Tier
 from keeper.portfolio import Rules
@@ -118,7 +118,7 @@ class Planner:
         left = {instrument: position.size.raw - taken.get(instrument, 0) for instrument, position in account.positions.items()}
         further = tuple(PlannedLeg(instrument, Wad(size)) for instrument, size in left.items() if size)
         whole = [PlannedLeg(instrument, position.size) for instrument, position in account.positions.items()]
-        return further if self._room.bears(_legs(whole)) else ()
+        return further if self._room.bears([leg.leg for leg in whole]) else ()
 
     def _instead(self, finding: Finding, account: Account, proof: Witness) -> Plan | None:
         """Where no legs help or fit: collateral out of a debt (a covered call whose spot is the risk), or the clock."""
@@ -133,9 +133,9 @@ class Planner:
         if self._room is None:
             return
         if isinstance(plan, Liquidation):
-            self._room.take(_legs(plan.legs), plan.payment)
+            self._room.take([leg.leg for leg in plan.legs], plan.payment)
         elif isinstance(plan, Conversion):
-            self._room.take(_legs(plan.legs), -plan.limit.to_float())
+            self._room.take([leg.leg for leg in plan.legs], -plan.limit.to_float())
 
     # --- liquidations ---
 
@@ -147,13 +147,9 @@ class Planner:
         """The largest share of `fractions` that the keeper's own account can take on, as exact legs."""
         for share in OWN_SCALES:
             scaled = fractions * share
-            legs = []
-            for instrument, fraction in zip(trials.instruments, scaled.tolist(), strict=True):
-                size = truncated(account.positions[instrument].size.raw, fraction)
-                if size:
-                    legs.append(PlannedLeg(instrument, Wad(size)))
-            if legs and (self._room is None or self._room.bears(_legs(legs))):
-                return tuple(legs), scaled
+            legs = parts(account, trials.instruments, scaled.tolist())
+            if legs and (self._room is None or self._room.bears([leg.leg for leg in legs])):
+                return legs, scaled
         return None
 
 
@@ -216,7 +212,3 @@ def _candidates(trials: Trials, discount: float, rules: Rules) -> Floats:
         rows.append(chosen)
     kept = np.unique(np.array(rows), axis=0)
     return np.asarray(kept[kept.any(axis=1)])
-
-
-def _legs(planned: Sequence[PlannedLeg]) -> list[Leg]:
-    return [Leg(leg.instrument, leg.size.to_float()) for leg in planned]

@@ -15,7 +15,10 @@ from keeper.pricing import InstrumentTable
 if TYPE_CHECKING:
     from keeper.kernels.variants import Variants
 
-__all__ = ["Room"]
+__all__ = ["OWN_SCALES", "Room"]
+
+OWN_SCALES = (1.0, 0.5, 0.25, 0.1, 0.04)
+"""Shares of what an account should lose that are tried against the keeper's own margin."""
 
 
 class Room:

@@ -253,3 +253,16 @@ def long_eth(world: World, alice: Any) -> int:
     account = world.open(alice, CROSS, usdc=2_000)
     world.trade(account, ETH_PERP, 10)
     return account
+
+
+@pytest.fixture
+def covered(world: World, alice: Any, expiries: Any) -> tuple[int, int]:
+    """10 WETH and 10 deep calls sold against them, 400 of debt. Account and call."""
+    call = Instrument.call(ETH, expiries[0], 500).pack()
+    account = world.open(alice, PORTFOLIO, weth=10)
+    world.trade(account, ETH_PERP, 2)
+    world.move({"ETH": 3_200.0})
+    world.trade(account, ETH_PERP, -2)
+    world.trade(account, call, -10)
+    assert world.cash(account) < -wad(400)
+    return account, call

@@ -113,15 +113,10 @@ def test_an_old_flag_kept_in_stock(world: World, long_eth: int, rescuer: int, li
     assert paid == [wad(24.6), wad(1.64)]  # 30 % and 2 % of 82
 
 
-def test_covered_calls_left_naked(world: World, alice: Any, bob: Any, expiries: Any) -> None:
+def test_covered_calls_left_naked(world: World, covered: tuple[int, int], bob: Any) -> None:
     """The shortfall must not rise. 10 WETH cover 10 deep calls, 400 of debt: without the rule the buyer of a tenth of a WETH has 1 % of it
     and the account misses 330 more than before."""
-    call = Instrument.call(ETH, expiries[0], 500).pack()
-    account = world.open(alice, PORTFOLIO, weth=10)
-    world.trade(account, ETH_PERP, 2)
-    world.move({"ETH": 3_200.0})
-    world.trade(account, ETH_PERP, -2)
-    world.trade(account, call, -10)
+    account, _ = covered
     buyer = world.open(bob, CROSS, usdc=10_000)
     world.move()
 

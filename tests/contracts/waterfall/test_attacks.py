@@ -264,14 +264,9 @@ def test_long_options_alone_with_a_debt_can_be_liquidated(world: World, alice: A
     assert 0 < event["payment"] <= short * 2 // 100 + 1
 
 
-def test_the_cover_goes_with_the_calls(world: World, alice: Any, bob: Any, carol: Any, expiries: Any) -> None:
+def test_the_cover_goes_with_the_calls(world: World, covered: tuple[int, int], bob: Any, carol: Any) -> None:
     """What the rule of the covered call leaves open: the debt is paid by WETH and the calls it covered, no more of them than it covered."""
-    call = Instrument.call(ETH, expiries[0], 500).pack()
-    account = world.open(alice, PORTFOLIO, weth=10)
-    world.trade(account, ETH_PERP, 2)
-    world.move({"ETH": 3_200.0})
-    world.trade(account, ETH_PERP, -2)
-    world.trade(account, call, -10)
+    account, call = covered
     buyer = world.open(bob, PORTFOLIO, usdc=50_000)
     chain = world.system.chain
     contract = world.system.deployment.contract(chain, "Liquidator")

@@ -12,10 +12,9 @@ from keeper.config import load_config
 from keeper.doctor import connect
 from keeper.engine import Engine
 from keeper.execution import Signer
-from keeper.model import Instrument
 from scripts.anvil import private_key
 from scripts.roles import FIRST_TRADER
-from tests.contracts.waterfall.conftest import ETH, ETH_PERP, PORTFOLIO, World, wad
+from tests.contracts.waterfall.conftest import World, wad
 from tests.reverts import reverts
 
 if TYPE_CHECKING:
@@ -39,19 +38,6 @@ def engine_of(world: World, account: int, folder: Path) -> Iterator[Engine]:
     with Engine(config, port, deployment, Signer.from_config(config)) as engine:
         engine.start()
         yield engine
-
-
-@pytest.fixture
-def covered(world: World, alice: Any, expiries: Any) -> tuple[int, int]:
-    """10 WETH and 10 deep calls sold against them, 400 of debt. Account and call."""
-    call = Instrument.call(ETH, expiries[0], 500).pack()
-    account = world.open(alice, PORTFOLIO, weth=10)
-    world.trade(account, ETH_PERP, 2)
-    world.move({"ETH": 3_200.0})
-    world.trade(account, ETH_PERP, -2)
-    world.trade(account, call, -10)
-    assert world.cash(account) < -wad(400)
-    return account, call
 
 
 @pytest.mark.parametrize("minutes", [0, 5], ids=["at first", "with a discount of 3 %"])

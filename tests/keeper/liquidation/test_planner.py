@@ -3,14 +3,14 @@ there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from keeper.chain import Block
-from keeper.liquidation import Conversion, Costs, Cover, Flag, Liquidation, Planner
+from keeper.liquidation import Conversion, Costs, Cover, Flag, Liquidation, PlannedLeg, Planner
 from keeper.margin import Book, MarginResult, margin
 from keeper.model import (
     DPRE_1,
@@ -54,12 +54,11 @@ def rich(cash: int = 10**12) -> Account:
     return Account(OWN, "0x02", MarginMode.PORTFOLIO, Wad.whole(cash))
 
 
-def after(account: Account, plan: Liquidation, market: Market, parameters: Parameters, discount: float) -> MarginResult:
-    """The account after the contract's steps: legs at mark, realised pro rata, then payment and fee out of its equity."""
-    before = margin(Book.from_accounts([account], parameters), market, parameters)
-    marks = dict(zip(before.book.table.instruments, before.priced.value.tolist(), strict=True))
+def without(account: Account, legs: Sequence[PlannedLeg], priced: MarginResult) -> Account:
+    """The account after these legs left it at mark, realised pro rata."""
+    marks = dict(zip(priced.book.table.instruments, priced.priced.value.tolist(), strict=True))
     positions, cash = dict(account.positions), account.cash
-    for leg in plan.legs:
+    for leg in legs:
         held = positions[leg.instrument]
         cost = held.cost.mul_div_up(leg.size, held.size)
         cash = cash + Wad.from_float(leg.size.to_float() * marks[leg.instrument]) - cost
@@ -68,11 +67,17 @@ def after(account: Account, plan: Liquidation, market: Market, parameters: Param
             positions[leg.instrument] = Position(size, held.cost - cost)
         else:
             del positions[leg.instrument]
-    moved = replace(account, positions=positions, cash=cash)
+    return replace(account, positions=positions, cash=cash)
+
+
+def after(account: Account, plan: Liquidation, market: Market, parameters: Parameters, discount: float) -> MarginResult:
+    """The account after the contract's steps: legs at mark, realised pro rata, then payment and fee out of its equity."""
+    before = margin(Book.from_accounts([account], parameters), market, parameters)
+    moved = without(account, plan.legs, before)
     result = margin(Book.from_accounts([moved], parameters), market, parameters)
     release = max(0.0, float(before.maintenance[0] - result.maintenance[0]))
     paid = min((discount + RULES.liquidation_fee) * release, max(0.0, float(before.equity[0])) * release / float(before.maintenance[0]))
-    return margin(Book.from_accounts([replace(moved, cash=cash - Wad.from_float(paid))], parameters), market, parameters)
+    return margin(Book.from_accounts([replace(moved, cash=moved.cash - Wad.from_float(paid))], parameters), market, parameters)
 
 
 def feeds(account: Account, market: Market) -> dict[str, Any]:
@@ -332,14 +337,7 @@ def assert_shortfall_stays(account: Account, plan: Conversion, market: Market, p
     book = margin(Book.from_accounts([account, replace(poorer, id=account.id + 100)], parameters), market, parameters)
     before, between = (float(x) for x in book.maintenance - book.margin_equity_maintenance)
     assert between > before
-    marks = dict(zip(book.book.table.instruments, book.priced.value.tolist(), strict=True))
-    positions, cash = dict(poorer.positions), poorer.cash
-    for leg in plan.legs:
-        held = positions[leg.instrument]
-        cost = held.cost.mul_div_up(leg.size, held.size)
-        cash = cash + Wad.from_float(leg.size.to_float() * marks[leg.instrument]) - cost
-        positions[leg.instrument] = Position(held.size - leg.size, held.cost - cost)
-    moved = margin(Book.from_accounts([replace(poorer, cash=cash, positions=positions)], parameters), market, parameters)
+    moved = margin(Book.from_accounts([without(poorer, plan.legs, book)], parameters), market, parameters)
     afterwards = float((moved.maintenance - moved.margin_equity_maintenance)[0])
     assert before - RULES.conversion_buffer * (between - before) <= afterwards <= before
 
